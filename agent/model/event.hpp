@@ -1,0 +1,104 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "agent/model/transaction.hpp"
+#include "bpf/shared/event.h"
+
+// The records of bpf/shared/event.h as user space sees them: passive, checked by the decoder.
+// Spans and views point into the record and live as long as it does: one call.
+namespace sonde {
+
+struct ConnOpen {
+    std::uint64_t cookie = 0;
+    std::uint64_t time_ns = 0;  // CLOCK_MONOTONIC, as in all events
+    Endpoint local;
+    Endpoint remote;
+    Side side = Side::server;
+};
+
+struct ConnClose {
+    std::uint64_t cookie = 0;
+    std::uint64_t time_ns = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint64_t bytes_sent = 0;
+    std::uint32_t rtt_us = 0;
+    std::uint32_t retransmits = 0;
+    int error = 0;  // errno of the socket, 0: closed in order
+};
+
+struct ThreadClock {
+    std::uint32_t pid = 0;
+    std::uint32_t tid = 0;
+    std::uint64_t cpu_ns = 0;
+    std::uint64_t runqueue_ns = 0;
+    bool has_cpu = false;
+    bool has_runqueue = false;
+};
+
+// `length` payload bytes at `seq`, of which the first ones are in `bytes`.
+struct Head {
+    std::uint64_t cookie = 0;
+    std::uint64_t time_ns = 0;
+    bool is_request = false;
+    bool outgoing = false;
+    bool continued = false;  // continues the head of the segment before
+    std::uint8_t tcp_flags = 0;
+    std::uint32_t seq = 0;
+    std::uint32_t ack = 0;
+    std::uint32_t length = 0;
+    ThreadClock thread;  // of the sender; outgoing only
+    std::array<unsigned char, SONDE_TAIL_BYTES> tail{};
+    std::span<const char> bytes;
+};
+
+struct Progress {
+    std::uint64_t cookie = 0;
+    std::uint64_t time_ns = 0;
+    bool outgoing = false;
+    std::uint8_t tcp_flags = 0;
+    std::uint32_t seq = 0;
+    std::uint32_t length = 0;
+    std::array<unsigned char, SONDE_TAIL_BYTES> tail{};
+};
+
+struct SocketRead {
+    std::uint64_t cookie = 0;
+    std::uint64_t time_ns = 0;
+    std::uint32_t copied_seq = 0;
+    ThreadClock thread;
+};
+
+struct ProcExec {
+    std::uint64_t time_ns = 0;
+    std::uint32_t pid = 0;
+    std::uint32_t parent_pid = 0;
+    std::string_view comm;
+    std::string_view filename;
+};
+
+struct ProcExit {
+    std::uint64_t time_ns = 0;
+    std::uint32_t pid = 0;
+    int exit_code = 0;  // as wait(2) gives it
+};
+
+// Recordings only.
+struct ProcInfo {
+    std::uint32_t pid = 0;
+    std::uint64_t start_time_ns = 0;
+    std::string_view comm;
+    std::string_view exe;
+    std::string_view program;
+    std::string_view unit;
+    std::string_view container_id;
+};
+
+using Event = std::variant<ConnOpen, ConnClose, Head, Progress, SocketRead, ProcExec, ProcExit, ProcInfo>;
+
+}  // namespace sonde

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "agent/base/inline_string.hpp"
+#include "agent/model/process.hpp"
+
+namespace sonde {
+
+enum class Side : std::uint8_t { server, client };
+enum class Protocol : std::uint8_t { http1_0, http1_1 };
+enum class Outcome : std::uint8_t { ok, error, aborted, unobserved };
+
+constexpr std::string_view to_string(Side side) { return side == Side::server ? "server" : "client"; }
+constexpr std::string_view to_string(Protocol protocol) {
+    return protocol == Protocol::http1_0 ? "http/1.0" : "http/1.1";
+}
+constexpr std::string_view to_string(Outcome outcome) {
+    constexpr std::array<std::string_view, 4> names{"ok", "error", "aborted", "unobserved"};
+    return names[static_cast<std::size_t>(outcome)];
+}
+
+// Where the time of a transaction went. The phases that were observed add up to the duration.
+enum class Phase : std::uint8_t { queue, cpu, runqueue, blocked, transfer };
+constexpr std::size_t phase_count = 5;
+constexpr std::array<std::string_view, phase_count> phase_names{"queue", "cpu", "runqueue", "blocked", "transfer"};
+
+// A number of nanoseconds, or not observed.
+inline constexpr std::int64_t unobserved_ns = -1;
+
+struct Endpoint {
+    std::array<std::uint8_t, 16> address{};  // network order; IPv4 in the first four bytes
+    std::uint16_t port = 0;                  // host order
+    std::uint8_t family = 0;                 // AF_INET, AF_INET6; 0: not known
+};
+
+// One request with its response, on one side of one connection.
+// Passive and of fixed size: it is copied into queues without allocation. The string_views point into tables
+// that live as long as the agent (route and service names are interned and bounded).
+struct Transaction {
+    std::uint64_t time_ns = 0;      // CLOCK_REALTIME of the first request byte
+    std::uint64_t duration_ns = 0;  // first request byte to last response byte that was seen
+    std::array<std::int64_t, phase_count> phase_ns{unobserved_ns, unobserved_ns, unobserved_ns, unobserved_ns,
+                                                   unobserved_ns};
+    std::uint64_t request_bytes = 0;   // on the wire, head and body
+    std::uint64_t response_bytes = 0;  // on the wire, head and body
+    std::int64_t request_body_bytes = -1;   // -1: not observed
+    std::int64_t response_body_bytes = -1;  // as transferred (chunk framing included); -1: not observed
+    std::uint64_t cookie = 0;               // socket
+    Side side = Side::server;
+    Protocol protocol = Protocol::http1_1;
+    Outcome outcome = Outcome::unobserved;
+    bool tls = false;
+    std::uint16_t status = 0;  // 0: not observed
+    InlineString<16> method;
+    InlineString<512> path;  // without the query
+    InlineString<128> host;
+    InlineString<160> user_agent;
+    std::string_view route;
+    std::string_view service;
+    Endpoint server;
+    Endpoint client;
+    std::uint32_t tid = 0;  // the thread that read the request (server) or sent it (client); 0: not observed
+    ProcessPtr process;     // may be null: not observed
+};
+
+}  // namespace sonde

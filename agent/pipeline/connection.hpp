@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "agent/model/event.hpp"
+#include "agent/pipeline/message_stream.hpp"
+
+namespace sonde {
+
+// A request that waits for its response, or is getting it.
+struct PendingRequest {
+    Transaction transaction;
+    std::uint64_t first_ns = 0;  // CLOCK_MONOTONIC of the first request byte
+    std::uint64_t last_ns = 0;   // of the last request byte seen
+    std::uint32_t start_seq = 0;
+    std::uint32_t ack = 0;  // where the response was to begin, had nothing been outstanding
+    bool request_complete = false;
+    bool has_read = false;
+    bool shares_read = false;  // an earlier request of the pipeline was read by the same call
+    bool response_seen = false;
+    bool is_connect_or_upgrade = false;
+    std::uint64_t read_ns = 0;
+    ThreadClock read;
+    std::uint32_t reads_on_thread = 0;  // the thread's count of request reads just after this one
+    std::uint64_t response_first_ns = 0;
+    ThreadClock responded;                     // clock of the thread that sent the response's first byte
+    std::uint32_t reads_on_thread_at_end = 0;  // equal to reads_on_thread: nothing else was taken up in between
+};
+
+// One HTTP/1 connection as seen from one of its sockets.
+struct Connection {
+    enum class State : std::uint8_t { http1, tunnel, unreadable };
+
+    State state = State::http1;
+    bool endpoints_known = false;
+    Side side = Side::server;
+    Endpoint local;
+    Endpoint remote;
+    MessageStream requests;
+    MessageStream responses;
+    std::vector<PendingRequest> pending;  // oldest first
+    bool has_read = false;                // last SocketRead, for heads that were not complete when it came
+    SocketRead last_read;
+    std::uint32_t last_reads_on_thread = 0;
+    std::uint64_t last_event_ns = 0;
+
+    // Ready for another socket; keeps its memory.
+    void recycle() {
+        auto keep = std::move(pending);
+        auto request_head = std::move(requests.head);
+        auto response_head = std::move(responses.head);
+        *this = Connection{};
+        keep.clear();
+        pending = std::move(keep);
+        requests.head = std::move(request_head);
+        responses.head = std::move(response_head);
+    }
+};
+
+}  // namespace sonde

@@ -1,0 +1,124 @@
+#include "agent/pipeline/pipeline.hpp"
+
+#include <chrono>
+#include <cstring>
+
+#include "agent/pipeline/decoder.hpp"
+
+namespace sonde {
+namespace {
+
+void bump(std::atomic<std::uint64_t>& counter) {
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+std::uint16_t record_type(std::span<const std::byte> record) {
+    std::uint16_t type = SONDE_REC_NONE;
+    if (record.size() >= sizeof type) std::memcpy(&type, record.data(), sizeof type);
+    return type < SONDE_REC_TYPES ? type : SONDE_REC_NONE;
+}
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+    using Handlers::operator()...;
+};
+
+}  // namespace
+
+Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
+    : options_(options),
+      metrics_(metrics),
+      processes_({.read_proc = options.read_proc}),
+      routes_(options.routes),
+      tracker_(options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }) {}
+
+void Pipeline::on_record(std::span<const std::byte> record) {
+    const auto event = decode(record);
+    if (!event) {
+        bump(stats_.invalid_records);
+        bump(invalid_[record_type(record)]);
+        return;
+    }
+    std::visit(Overloaded{
+                   [&](const ProcExec& e) { processes_.on_exec(e.pid, e.parent_pid, e.comm, e.filename); },
+                   [&](const ProcExit& e) { processes_.on_exit(e.pid); },
+                   [&](const ProcInfo& e) {
+                       auto process = std::make_shared<Process>();
+                       process->pid = e.pid;
+                       process->start_time_ns = e.start_time_ns;
+                       process->comm = e.comm;
+                       process->exe = e.exe;
+                       process->program = e.program;
+                       process->unit = e.unit;
+                       process->container_id = e.container_id;
+                       processes_.put(std::move(process));
+                   },
+                   [&](const auto& e) {
+                       last_record_ns_ = e.time_ns;
+                       tracker_.on(e);
+                   },
+               },
+               *event);
+}
+
+void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
+    if (pid != 0 && pid == options_.self_pid) {
+        bump(stats_.own_transactions);
+        return;
+    }
+    if (pid != 0) transaction.process = processes_.find(pid);
+    const bool server = transaction.side == Side::server;
+    transaction.service = services_.name(transaction.process.get(), server ? transaction.server.port : 0);
+    transaction.route = routes_.route(transaction.service, transaction.path.view());
+    bump(stats_.transactions);
+    metrics_.observe(transaction);
+    for (auto* observer : observers_) observer->observe(transaction);
+    if (deliveries_.empty()) return;
+    outgoing_.emplace<Transaction>(transaction);
+    offer(outgoing_);
+}
+
+void Pipeline::offer(const Record& record) {
+    for (auto* delivery : deliveries_) delivery->offer(record);  // a refusal is counted there
+}
+
+LossMatrix Pipeline::losses(const EventSource& source) const {
+    auto matrix = source.losses();
+    for (std::size_t type = 0; type < SONDE_REC_TYPES; ++type) {
+        const auto invalid = invalid_[type].load(std::memory_order_relaxed);
+        matrix.rows[type].lost[SONDE_LOSS_DECODE_INVALID] += invalid;
+        matrix.rows[type].delivered -= std::min(invalid, matrix.rows[type].delivered);
+    }
+    return matrix;
+}
+
+void Pipeline::report_losses(const EventSource& source) {
+    const auto now = losses(source);
+    if (now.lost_total() == reported_.lost_total()) return;
+    LossRecord loss;
+    loss.time_ns = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count());
+    for (std::size_t type = 0; type < SONDE_REC_TYPES; ++type) {
+        auto& row = loss.since_last.rows[type];
+        row.seen = now.rows[type].seen - reported_.rows[type].seen;
+        row.delivered = now.rows[type].delivered - reported_.rows[type].delivered;
+        for (std::size_t reason = 0; reason < SONDE_LOSS_REASONS; ++reason)
+            row.lost[reason] = now.rows[type].lost[reason] - reported_.rows[type].lost[reason];
+    }
+    reported_ = now;
+    offer(Record(std::in_place_type<LossRecord>, loss));
+}
+
+void Pipeline::tick(const EventSource& source) {
+    tracker_.set_realtime_offset_ns(source.realtime_offset_ns());
+    tracker_.tick(last_record_ns_);
+    report_losses(source);
+}
+
+void Pipeline::finish(const EventSource& source) {
+    tracker_.finish();
+    report_losses(source);
+}
+
+}  // namespace sonde

@@ -1,0 +1,257 @@
+#include "agent/probe/probe.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "agent/base/unique_fd.hpp"
+#include "bpf/shared/config.h"
+#include "packet.skel.h"
+#include "socket.skel.h"
+#include "task.skel.h"
+
+namespace sonde {
+namespace {
+
+constexpr const char* btf_path = "/sys/kernel/btf/vmlinux";
+
+// The last lines libbpf said: the reason behind a bare errno.
+std::string& libbpf_words() {
+    static std::string words;
+    return words;
+}
+
+int remember(enum libbpf_print_level level, const char* format, va_list args) {
+    if (level != LIBBPF_WARN) return 0;
+    char line[512];
+    std::vsnprintf(line, sizeof line, format, args);
+    auto& words = libbpf_words();
+    words = line;
+    while (!words.empty() && words.back() == '\n') words.pop_back();
+    return 0;
+}
+
+template <auto Destroy>
+struct Destroyer {
+    void operator()(auto* skeleton) const { Destroy(skeleton); }
+};
+using PacketSkeleton = std::unique_ptr<packet_bpf, Destroyer<packet_bpf__destroy>>;
+using SocketSkeleton = std::unique_ptr<socket_bpf, Destroyer<socket_bpf__destroy>>;
+using TaskSkeleton = std::unique_ptr<task_bpf, Destroyer<task_bpf__destroy>>;
+struct LinkDestroyer {
+    void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using Link = std::unique_ptr<bpf_link, LinkDestroyer>;
+
+std::string read_file(const char* path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+std::uint64_t effective_capabilities() {
+    const auto status = read_file("/proc/self/status");
+    const auto at = status.find("CapEff:");
+    return at == std::string::npos ? 0 : std::strtoull(status.c_str() + at + 7, nullptr, 16);
+}
+
+// CAP_SYS_ADMIN implies the finer ones (capabilities(7)).
+Status check_privilege() {
+    const auto have = effective_capabilities();
+    const auto has = [&](int bit) { return ((have >> bit) & 1) != 0; };
+    const bool admin = has(CAP_SYS_ADMIN);
+    std::string missing;
+    const auto need = [&](int bit, const char* name) {
+        if (has(bit) || (admin && bit != CAP_NET_ADMIN)) return;
+        missing += missing.empty() ? name : std::string(", ") + name;
+    };
+    need(CAP_BPF, "CAP_BPF");
+    need(CAP_PERFMON, "CAP_PERFMON");
+    need(CAP_NET_ADMIN, "CAP_NET_ADMIN");
+    if (missing.empty()) return done();
+    return fail("cannot load the probes without " + missing, "run sonde as root, or give it these capabilities");
+}
+
+bool kernel_has_tracepoint(const btf* kernel, const char* name) {
+    return btf__find_by_name_kind(kernel, (std::string("btf_trace_") + name).c_str(), BTF_KIND_TYPEDEF) > 0;
+}
+
+struct BtfFree {
+    void operator()(btf* types) const { btf__free(types); }
+};
+
+class AttachedProbe final : public Probe {
+public:
+    Status start(const ProbeOptions& options) {
+        libbpf_set_print(remember);
+        if (auto privilege = check_privilege(); !privilege) return privilege.error();
+        if (::access(btf_path, R_OK) != 0)
+            return fail(std::string("this kernel has no type information (") + btf_path + " is missing)",
+                        "sonde needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are from 5.10 on");
+        kernel_.reset(btf__load_vmlinux_btf());
+        if (!kernel_) return fail(std::string("cannot read ") + btf_path + ": " + std::strerror(errno));
+        if (auto packets = start_packets(options); !packets) return packets.error();
+        start_sockets();
+        start_tasks();
+        return done();
+    }
+
+    const std::vector<Feature>& features() const override { return features_; }
+    int ring_fd() const override { return bpf_map__fd(packet_->maps.ring); }
+    std::uint32_t ring_bytes() const override { return bpf_map__max_entries(packet_->maps.ring); }
+
+    LossMatrix kernel_losses() const override {
+        LossMatrix matrix;
+        const int cpus = libbpf_num_possible_cpus();
+        if (cpus <= 0) return matrix;
+        std::vector<sonde_loss_counts> counts(static_cast<std::size_t>(cpus));
+        for (std::uint32_t type = 0; type < SONDE_REC_TYPES; ++type) {
+            if (bpf_map_lookup_elem(bpf_map__fd(packet_->maps.loss_counts), &type, counts.data()) != 0) continue;
+            auto& row = matrix.rows[type];
+            for (const auto& cpu : counts) {
+                row.seen += cpu.seen;
+                for (std::size_t reason = 0; reason < SONDE_LOSS_REASONS; ++reason)
+                    row.lost[reason] += cpu.lost[reason];
+            }
+        }
+        return matrix;
+    }
+
+private:
+    // The packet hooks are what everything else hangs on: without them there is nothing to see.
+    Status start_packets(const ProbeOptions& options) {
+        const auto root = find_cgroup2_root(read_file("/proc/self/mountinfo"));
+        if (root.empty())
+            return fail("cgroup v2 is not mounted",
+                        "mount it with: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2");
+        UniqueFd cgroup(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!cgroup) return fail("cannot open the cgroup v2 root " + root + ": " + std::strerror(errno));
+        packet_.reset(packet_bpf__open());
+        if (!packet_) return fail("cannot open the packet program: " + libbpf_words());
+        packet_->rodata->sonde_cfg.capture_bytes = options.capture_bytes;
+        packet_->rodata->sonde_cfg.wake_bytes = options.ring_bytes / 4;
+        packet_->rodata->sonde_cfg.self_tgid = static_cast<std::uint32_t>(::getpid());
+        bpf_map__set_max_entries(packet_->maps.ring, options.ring_bytes);
+        if (packet_bpf__load(packet_.get()) != 0)
+            return fail("the kernel refused the packet program: " + libbpf_words(),
+                        "sonde doctor tells what this kernel allows");
+        const auto attach = [&](bpf_program* program) -> bool {
+            Link link(bpf_program__attach_cgroup(program, cgroup.get()));
+            if (!link) return false;
+            links_.push_back(std::move(link));
+            return true;
+        };
+        if (!attach(packet_->progs.packet_ingress) || !attach(packet_->progs.packet_egress))
+            return fail("cannot attach the packet program to " + root + ": " + libbpf_words());
+        features_.push_back({"packets", true, "cgroup_skb on " + root, "nothing is seen"});
+        return done();
+    }
+
+    template <typename Skeleton>
+    void share_maps(Skeleton& skeleton) {
+        bpf_map__reuse_fd(skeleton.maps.ring, bpf_map__fd(packet_->maps.ring));
+        bpf_map__reuse_fd(skeleton.maps.loss_counts, bpf_map__fd(packet_->maps.loss_counts));
+        bpf_map__reuse_fd(skeleton.maps.conns, bpf_map__fd(packet_->maps.conns));
+        bpf_map__reuse_fd(skeleton.maps.cpu_threads, bpf_map__fd(packet_->maps.cpu_threads));
+        skeleton.rodata->sonde_cfg = packet_->rodata->sonde_cfg;
+    }
+
+    // Attaches one program; the feature says by what, or why not.
+    void attach_feature(Feature feature, bpf_program* program) {
+        Link link(bpf_program__attach(program));
+        feature.enabled = link != nullptr;
+        if (link)
+            links_.push_back(std::move(link));
+        else
+            feature.detail = "cannot attach: " + libbpf_words();
+        features_.push_back(std::move(feature));
+    }
+
+    void start_sockets() {
+        const std::string without_reads = "queue, cpu, runqueue and blocked time; the process of server requests";
+        const std::string without_close = "the end of close-delimited responses by reset, aborted requests";
+        socket_.reset(socket_bpf__open());
+        const bool recv_length = kernel_has_tracepoint(kernel_.get(), "sock_recv_length");
+        if (socket_) {
+            share_maps(*socket_);
+            bpf_program__set_autoload(socket_->progs.socket_recv_length, recv_length);
+            bpf_program__set_autoload(socket_->progs.socket_rcv_space_adjust, !recv_length);
+        }
+        if (!socket_ || socket_bpf__load(socket_.get()) != 0) {
+            socket_.reset();
+            features_.push_back({"socket_reads", false, "the kernel refused it: " + libbpf_words(), without_reads});
+            features_.push_back({"connection_ends", false, "the kernel refused it: " + libbpf_words(), without_close});
+            return;
+        }
+        if (recv_length)
+            attach_feature({"socket_reads", true, "tp_btf/sock_recv_length", without_reads},
+                           socket_->progs.socket_recv_length);
+        else
+            attach_feature({"socket_reads", true, "tp_btf/tcp_rcv_space_adjust (before 6.3)", without_reads},
+                           socket_->progs.socket_rcv_space_adjust);
+        attach_feature({"connection_ends", true, "tp_btf/inet_sock_set_state", without_close},
+                       socket_->progs.socket_set_state);
+    }
+
+    void start_tasks() {
+        const std::string without_clock = "cpu, runqueue and blocked time";
+        const std::string without_life = "names of processes that end within milliseconds";
+        task_.reset(task_bpf__open());
+        if (task_) share_maps(*task_);
+        if (!task_ || task_bpf__load(task_.get()) != 0) {
+            task_.reset();
+            features_.push_back({"thread_clocks", false, "the kernel refused it: " + libbpf_words(), without_clock});
+            features_.push_back({"process_life", false, "the kernel refused it: " + libbpf_words(), without_life});
+            return;
+        }
+        attach_feature({"thread_clocks", true, "tp_btf/sched_switch", without_clock}, task_->progs.task_switch);
+        attach_feature({"process_life", true, "tp_btf/sched_process_exec and exit", without_life},
+                       task_->progs.task_exec);
+        Link exit(bpf_program__attach(task_->progs.task_exit));
+        if (exit) links_.push_back(std::move(exit));
+    }
+
+    std::unique_ptr<btf, BtfFree> kernel_;
+    PacketSkeleton packet_;
+    SocketSkeleton socket_;
+    TaskSkeleton task_;
+    std::vector<Link> links_;  // after the skeletons: detached before they are unloaded
+    std::vector<Feature> features_;
+};
+
+}  // namespace
+
+std::string find_cgroup2_root(std::string_view mountinfo) {
+    // "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw": the root of the tree only, not a part of it
+    std::istringstream lines{std::string(mountinfo)};
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string id, parent, device, root, mount_point, word, type;
+        words >> id >> parent >> device >> root >> mount_point;
+        while (words >> word && word != "-") {
+        }
+        if (words >> type && type == "cgroup2" && root == "/") return mount_point;
+    }
+    return {};
+}
+
+Result<std::unique_ptr<Probe>> Probe::attach(const ProbeOptions& options) {
+    auto probe = std::make_unique<AttachedProbe>();
+    if (auto started = probe->start(options); !started) return started.error();
+    return std::unique_ptr<Probe>(std::move(probe));
+}
+
+}  // namespace sonde

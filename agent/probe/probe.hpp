@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/base/result.hpp"
+#include "agent/model/loss.hpp"
+#include "agent/probe/kernel_features.hpp"
+
+namespace sonde {
+
+struct ProbeOptions {
+    std::uint32_t capture_bytes = 512;   // payload bytes per head, 64 … 4096
+    std::uint32_t ring_bytes = 8 << 20;  // a power of two, at least one page
+};
+
+// The loaded and attached kernel programs. Everything goes with the object: nothing is pinned.
+class Probe {
+public:
+    // Loads the best variant of each hook. Fails only where nothing would be seen at all (no privilege, no BTF,
+    // no cgroup2, packet hooks refused); anything less is a feature that is off, with its reason.
+    static Result<std::unique_ptr<Probe>> attach(const ProbeOptions& options);
+    virtual ~Probe() = default;
+
+    [[nodiscard]] virtual const std::vector<Feature>& features() const = 0;
+    [[nodiscard]] virtual int ring_fd() const = 0;
+    [[nodiscard]] virtual std::uint32_t ring_bytes() const = 0;
+    // The kernel's part of the loss matrix, summed over CPUs. Any thread.
+    [[nodiscard]] virtual LossMatrix kernel_losses() const = 0;
+};
+
+// Where cgroup v2 is mounted, from /proc/self/mountinfo text; empty: nowhere.
+std::string find_cgroup2_root(std::string_view mountinfo);
+
+}  // namespace sonde

@@ -1,0 +1,14 @@
+/* What user space tells the kernel programs before they load (one `const volatile` struct). */
+#ifndef SONDE_CONFIG_H
+#define SONDE_CONFIG_H
+
+#include "event.h"
+
+struct sonde_config {
+	__u32 capture_bytes; /* payload bytes captured per head, 64 … SONDE_CAPTURE_MAX */
+	__u32 wake_bytes;    /* unread bytes in the ring above which the consumer is woken at once */
+	__u32 self_tgid;     /* the agent itself: its sockets are not read for it */
+	__u32 pad;
+};
+
+#endif

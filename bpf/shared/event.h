@@ -1,0 +1,171 @@
+/* The one ABI between the kernel programs and user space: every record of the ring buffer.
+ *
+ * A record is one of the structs below, each starting with sonde_header; `size` says how many bytes of
+ * the reservation are meaningful (records are reserved in size classes, so the rest is stale).
+ * No packing, explicit padding, little-endian as the machine: a recording carries SONDE_ABI_VERSION.
+ */
+#ifndef SONDE_EVENT_H
+#define SONDE_EVENT_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#ifdef __cplusplus
+#define SONDE_STATIC_ASSERT(cond, text) static_assert(cond, text)
+#else
+#define SONDE_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
+#endif
+
+#define SONDE_ABI_VERSION 1
+
+/* Largest number of payload bytes that one head record can carry: the largest size class. */
+#define SONDE_CAPTURE_MAX 4096
+/* Last payload bytes that every data record carries: enough for "\r\n0\r\n\r\n" (RFC 9112 §7.1). */
+#define SONDE_TAIL_BYTES 8
+#define SONDE_COMM_BYTES 16
+#define SONDE_FILENAME_MAX 256
+
+enum sonde_record_type {
+	SONDE_REC_NONE = 0,
+	SONDE_REC_CONN_OPEN = 1,     /* first HTTP bytes of a connection */
+	SONDE_REC_CONN_CLOSE = 2,    /* the socket went to TCP_CLOSE */
+	SONDE_REC_REQUEST_HEAD = 3,  /* first bytes of a run of request bytes */
+	SONDE_REC_RESPONSE_HEAD = 4, /* first bytes of a run of response bytes */
+	SONDE_REC_PROGRESS = 5,      /* a later segment that carries PSH or FIN */
+	SONDE_REC_SOCKET_READ = 6,   /* the application read bytes of a request */
+	SONDE_REC_PROC_EXEC = 7,
+	SONDE_REC_PROC_EXIT = 8,
+	SONDE_REC_PROC_INFO = 9,     /* recordings only: what user space knew of a process */
+	SONDE_REC_TYPES = 10,
+};
+
+enum sonde_role { SONDE_ROLE_UNKNOWN = 0, SONDE_ROLE_SERVER = 1, SONDE_ROLE_CLIENT = 2 };
+enum sonde_direction { SONDE_IN = 0, SONDE_OUT = 1 };
+
+/* TCP flags as they stand in the header's 14th byte (RFC 9293 §3.1). */
+#define SONDE_TCP_FIN 0x01
+#define SONDE_TCP_RST 0x04
+#define SONDE_TCP_PSH 0x08
+
+/* sonde_header.flags */
+#define SONDE_FLAG_CONTINUED 0x0001 /* head record: continues the bytes of the run's earlier record */
+#define SONDE_FLAG_NO_CPU 0x0002    /* cpu_ns could not be told (clock not running yet) */
+#define SONDE_FLAG_NO_RUNQUEUE 0x0004
+
+/*  0      2      4     6      8                16               24
+ *  | type | size | cpu | flags | time_ns        | cookie         |            */
+struct sonde_header {
+	__u16 type;    /* enum sonde_record_type */
+	__u16 size;    /* meaningful bytes, header included */
+	__u16 cpu;     /* the CPU that emitted the record */
+	__u16 flags;   /* SONDE_FLAG_* */
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u64 cookie;  /* socket cookie; 0 where no socket is concerned */
+};
+
+/* The clocks of one thread, taken on that thread. Both only ever grow. */
+struct sonde_thread_clock {
+	__u32 tgid;        /* process id in the initial pid namespace; 0: not known */
+	__u32 tid;
+	__u64 cpu_ns;      /* time on a core since the thread started */
+	__u64 runqueue_ns; /* time ready to run without a core since the thread started */
+};
+
+struct sonde_conn_open {
+	struct sonde_header h;
+	__u8 local[16];  /* network order; IPv4 in the first four bytes */
+	__u8 remote[16];
+	__u16 local_port; /* host order */
+	__u16 remote_port;
+	__u8 family; /* AF_INET or AF_INET6 */
+	__u8 role;   /* enum sonde_role */
+	__u16 pad;
+};
+
+struct sonde_conn_close {
+	struct sonde_header h;
+	__u64 bytes_received;
+	__u64 bytes_sent;
+	__u32 rtt_us;      /* smoothed */
+	__u32 retransmits; /* segments, whole life */
+	__s32 error;       /* sk_err: 0, ECONNRESET, ETIMEDOUT, … */
+	__u32 pad;
+};
+
+/* request_head and response_head: `length` payload bytes at `seq`, the first `captured` of them in data. */
+struct sonde_head {
+	struct sonde_header h;
+	__u32 seq;
+	__u32 length;
+	__u16 captured;
+	__u8 direction; /* enum sonde_direction */
+	__u8 tcp_flags;
+	__u32 ack; /* next sequence number of the other direction that the sender expects: pairs exactly */
+	struct sonde_thread_clock thread; /* of the running thread; means something for SONDE_OUT only */
+	__u8 tail[SONDE_TAIL_BYTES];      /* the last bytes of the segment, right-aligned, zeros before */
+	__u8 data[];
+};
+
+struct sonde_progress {
+	struct sonde_header h;
+	__u32 seq;
+	__u32 length;
+	__u8 direction;
+	__u8 tcp_flags;
+	__u16 pad;
+	__u32 pad2;
+	__u8 tail[SONDE_TAIL_BYTES];
+};
+
+/* The application has now read everything before copied_seq. */
+struct sonde_socket_read {
+	struct sonde_header h;
+	__u32 copied_seq;
+	__u32 pad;
+	struct sonde_thread_clock thread;
+};
+
+struct sonde_proc_exec {
+	struct sonde_header h;
+	__u32 tgid;
+	__u32 ppid;
+	__u8 comm[SONDE_COMM_BYTES];
+	__u16 filename_length;
+	__u16 pad;
+	__u32 pad2;
+	__u8 filename[];
+};
+
+struct sonde_proc_exit {
+	struct sonde_header h;
+	__u32 tgid;
+	__s32 exit_code; /* as wait(2) gives it */
+};
+
+/* Written by the recorder, never by the kernel: strings follow in the order of the lengths. */
+struct sonde_proc_info {
+	struct sonde_header h;
+	__u32 tgid;
+	__u16 comm_length;
+	__u16 exe_length;
+	__u16 program_length;
+	__u16 unit_length;
+	__u16 container_length;
+	__u16 pad;
+	__u64 start_time_ns; /* CLOCK_MONOTONIC, 0: not known */
+	__u8 strings[];
+};
+
+SONDE_STATIC_ASSERT(sizeof(struct sonde_header) == 24, "header layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_thread_clock) == 24, "thread clock layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_conn_open) == 64, "conn_open layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_conn_close) == 56, "conn_close layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_head) == 72, "head layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_progress) == 48, "progress layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_socket_read) == 56, "socket_read layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exec) == 56, "proc_exec layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exit) == 32, "proc_exit layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_info) == 48, "proc_info layout");
+
+#endif

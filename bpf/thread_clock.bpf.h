@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The clocks of the running thread, from any program type. */
+#ifndef SONDE_THREAD_CLOCK_BPF_H
+#define SONDE_THREAD_CLOCK_BPF_H
+
+#include <bpf/bpf_core_read.h>
+
+#include "bpf/maps.bpf.h"
+
+/* Fills `clock`; returns the SONDE_FLAG_NO_* of what could not be told. now_ns: CLOCK_MONOTONIC. */
+static __always_inline __u32 thread_clock__read(struct sonde_thread_clock *clock, __u64 now_ns)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct cpu_thread *running;
+	__u32 key = 0, flags = 0;
+	__u32 tid = 0;
+
+	bpf_core_read(&tid, sizeof(tid), &task->pid);
+	running = bpf_map_lookup_elem(&cpu_threads, &key);
+	if (running && running->tid == tid && running->since_ns) {
+		clock->tgid = running->tgid;
+		clock->cpu_ns = running->base_ns + (now_ns - running->since_ns);
+	} else {
+		/* no context switch on this CPU since the agent started */
+		__u32 tgid = 0;
+
+		bpf_core_read(&tgid, sizeof(tgid), &task->tgid);
+		clock->tgid = tgid;
+		clock->cpu_ns = 0;
+		flags |= SONDE_FLAG_NO_CPU;
+	}
+	clock->tid = tid;
+	/* The kernel's own account (CONFIG_SCHED_INFO): only grows while the thread waits for a core,
+	 * so it is exact whenever the thread itself looks at it. */
+	clock->runqueue_ns = 0;
+	if (bpf_core_field_exists(task->sched_info.run_delay)) {
+		__u64 run_delay = 0;
+
+		bpf_core_read(&run_delay, sizeof(run_delay), &task->sched_info.run_delay);
+		clock->runqueue_ns = run_delay;
+	} else {
+		flags |= SONDE_FLAG_NO_RUNQUEUE;
+	}
+	return flags;
+}
+
+#endif
