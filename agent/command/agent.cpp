@@ -1,0 +1,131 @@
+#include "agent/command/agent.hpp"
+
+#include <unistd.h>
+
+#include "agent/http/metrics_handler.hpp"
+#include "sinks/file/file_sink.hpp"
+
+namespace sonde {
+namespace {
+
+Sample counter(const char* name, const char* help, std::uint64_t value,
+               std::vector<std::pair<std::string, std::string>> labels = {}) {
+    return {name, help, SampleType::counter, std::move(labels), static_cast<double>(value)};
+}
+
+Sample gauge(const char* name, const char* help, std::uint64_t value,
+             std::vector<std::pair<std::string, std::string>> labels = {}) {
+    return {name, help, SampleType::gauge, std::move(labels), static_cast<double>(value)};
+}
+
+void add_tracker(std::vector<Sample>& out, const TrackerStats& stats) {
+    out.push_back(gauge("sonde_connections", "HTTP connections now tracked.", stats.connections.load()));
+    out.push_back(counter("sonde_connections_evicted_total",
+                          "Number of connections that left the full table before their end; counted by the tracker.",
+                          stats.evicted_connections.load()));
+    out.push_back(counter("sonde_connections_unreadable_total",
+                          "Number of connections that began like HTTP/1 and were not; counted by the tracker.",
+                          stats.unreadable_connections.load()));
+    out.push_back(counter("sonde_connections_tunnel_total",
+                          "Number of connections that became tunnels by CONNECT or Upgrade; counted by the tracker.",
+                          stats.tunnels.load()));
+    out.push_back(counter("sonde_responses_unmatched_total",
+                          "Number of responses whose request was not seen; counted by the tracker.",
+                          stats.unmatched_responses.load()));
+    out.push_back(counter("sonde_responses_lost_total",
+                          "Number of requests whose response was sent and not seen; counted by the tracker.",
+                          stats.lost_responses.load()));
+    out.push_back(counter("sonde_requests_unseen_pipelined_total",
+                          "Number of segments that held more pipelined requests than were captured; counted by the "
+                          "tracker.",
+                          stats.unseen_pipelined.load()));
+}
+
+void add_delivery(std::vector<Sample>& out, const Delivery& delivery) {
+    const auto stats = delivery.stats();
+    const std::string name(delivery.name());
+    const std::vector<std::pair<std::string, std::string>> queue{{"queue", "sink/" + name}}, sink{{"sink", name}};
+    out.push_back(gauge("sonde_queue_size", "Number of records waiting in the queue.", stats.queued, queue));
+    out.push_back(gauge("sonde_queue_peak", "Largest number of records that waited in the queue.", stats.peak, queue));
+    out.push_back(gauge("sonde_queue_capacity", "Number of records the queue can hold.", stats.capacity, queue));
+    out.push_back(
+        counter("sonde_queue_offered_total", "Number of records offered to the queue.", stats.offered, queue));
+    out.push_back(counter("sonde_queue_dropped_total", "Number of records refused because the queue was full.",
+                          stats.dropped, queue));
+    out.push_back(counter("sonde_sink_records_total", "Number of records handed to the sink.", stats.sink.records, sink));
+    out.push_back(
+        counter("sonde_sink_bytes_total", "Number of bytes the destination accepted.", stats.sink.bytes, sink));
+    out.push_back(counter("sonde_sink_failed_records_total", "Number of records that could not be delivered.",
+                          stats.sink.failed_records, sink));
+    out.push_back(counter("sonde_sink_errors_total", "Number of operations of the sink that failed.",
+                          stats.sink.errors, sink));
+}
+
+}  // namespace
+
+Agent::~Agent() = default;
+
+std::vector<Sample> Agent::samples() const {
+    std::vector<Sample> out;
+    add_tracker(out, pipeline_->tracker_stats());
+    if (!ready_.load(std::memory_order_acquire)) return out;  // the sinks are still being opened
+    for (const auto& delivery : deliveries_) add_delivery(out, *delivery);
+    return out;
+}
+
+Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSource& source,
+                                            std::vector<Feature> features) {
+    std::unique_ptr<Agent> agent(new Agent);
+    agent->http_metrics_ = std::make_shared<HttpMetrics>();
+    PipelineOptions options;
+    // a recording has no kernel features: its processes are not this machine's
+    options.read_proc = !features.empty();
+    options.self_pid = options.read_proc ? static_cast<std::uint32_t>(::getpid()) : 0;
+    agent->pipeline_ = std::make_unique<Pipeline>(options, *agent->http_metrics_);
+    agent->pipeline_->tick(source);  // times of day hold from the first record on
+
+    std::vector<FeatureState> states;
+    for (const auto& feature : features) states.push_back({feature.name, feature.enabled});
+    agent->self_metrics_ = std::make_shared<SelfMetrics>(SelfMetricsProviders{
+        .version = SONDE_VERSION,
+        .losses = [raw = agent.get(), &source] { return raw->pipeline_->losses(source); },
+        .features = [states] { return states; },
+        .samples = [raw = agent.get()] { return raw->samples(); },
+    });
+
+    // The address first: when it is taken, nothing has been written anywhere.
+    const auto ready = [](const std::string& text) { return Response{200, "text/plain; charset=utf-8", text}; };
+    Handlers handlers;
+    handlers["/metrics"] = metrics_handler({agent->http_metrics_, agent->self_metrics_});
+    handlers["/healthz"] = [ready] { return ready("alive\n"); };
+    handlers["/readyz"] = [ready, raw = agent.get()] {
+        return raw->ready_.load(std::memory_order_acquire)
+                   ? ready("ready\n")
+                   : Response{503, "text/plain; charset=utf-8", "starting\n"};
+    };
+    auto server = HttpServer::start(config.listen, std::move(handlers));
+    if (!server) return server.error();
+    agent->server_ = std::move(*server);
+    agent->address_ =
+        config.listen.substr(0, config.listen.rfind(':') + 1) + std::to_string(agent->server_->port());
+
+    if (!config.events_directory.empty()) {
+        auto sink = FileSink::open(config.events_directory);
+        if (!sink) return sink.error();
+        agent->deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
+        agent->pipeline_->add(*agent->deliveries_.back());
+    }
+    agent->ready_.store(true, std::memory_order_release);
+    return agent;
+}
+
+Status Agent::stop(const EventSource& source) {
+    pipeline_->finish(source);
+    server_.reset();
+    std::size_t left = 0;
+    for (auto& delivery : deliveries_) left += delivery->stop();
+    if (left > 0) return fail(std::to_string(left) + " records could not be written before the end");
+    return done();
+}
+
+}  // namespace sonde

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/config/config.hpp"
+#include "agent/http/server.hpp"
+#include "agent/metric/http_metrics.hpp"
+#include "agent/metric/self_metrics.hpp"
+#include "agent/pipeline/pipeline.hpp"
+#include "agent/probe/kernel_features.hpp"
+#include "sinks/delivery.hpp"
+
+namespace sonde {
+
+// Everything behind the source: pipeline, metrics, sinks, HTTP server, wired once. `run` and `replay` differ in
+// their source only.
+class Agent {
+public:
+    // source outlives the agent.
+    static Result<std::unique_ptr<Agent>> start(const Config& config, const EventSource& source,
+                                                std::vector<Feature> features);
+    ~Agent();
+
+    [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }
+    [[nodiscard]] const Pipeline& pipeline() const { return *pipeline_; }
+    // HOST:PORT that the HTTP server listens on.
+    [[nodiscard]] const std::string& address() const { return address_; }
+    // Delivers what is open, drains and flushes the sinks.
+    Status stop(const EventSource& source);
+
+private:
+    Agent() = default;
+    [[nodiscard]] std::vector<Sample> samples() const;
+
+    std::shared_ptr<HttpMetrics> http_metrics_;
+    std::shared_ptr<SelfMetrics> self_metrics_;
+    std::unique_ptr<Pipeline> pipeline_;
+    std::vector<std::unique_ptr<Delivery>> deliveries_;
+    std::atomic<bool> ready_{false};      // probes attached, sinks open
+    std::unique_ptr<HttpServer> server_;  // last: its threads read all of the above
+    std::string address_;
+};
+
+}  // namespace sonde

@@ -1,0 +1,51 @@
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "agent/command/commands.hpp"
+#include "agent/command/terminal.hpp"
+#include "agent/http/server.hpp"
+#include "agent/probe/probe.hpp"
+
+namespace sonde {
+namespace {
+
+void line(bool good, const char* name, const std::string& text) {
+    const bool colour = wants_colour(STDOUT_FILENO);
+    const char* mark = good ? "ok" : "MISSING";
+    std::printf("%s%-8s%s%-18s%s\n", colour ? (good ? "\x1b[32m" : "\x1b[31m") : "", mark, colour ? "\x1b[0m" : "",
+                name, text.c_str());
+}
+
+}  // namespace
+
+// Loads and attaches every hook for a moment: what it says is what `run` would get.
+int doctor_command(const Config& config) {
+    utsname system{};
+    ::uname(&system);
+    line(true, "kernel", std::string(system.release) + " " + system.machine);
+    bool good = true;
+    auto probe = Probe::attach({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
+    if (!probe) {
+        good = false;
+        line(false, "probes", probe.error().message());
+    } else {
+        for (const auto& feature : (*probe)->features()) {
+            line(feature.enabled, feature.name.c_str(),
+                 feature.enabled ? feature.detail : feature.detail + "; missing: " + feature.without);
+            good = good && feature.enabled;
+        }
+    }
+    if (auto server = HttpServer::start(config.listen, {}); server) {
+        line(true, "address", config.listen + " is free");
+    } else {
+        good = false;
+        line(false, "address", server.error().message());
+    }
+    std::printf("\nnot observable by design: QUIC, sockets that bypass the TCP stack (AF_XDP, sockmap);\n"
+                "not yet: TLS, HTTP/2, Unix sockets\n");
+    return good ? 0 : 1;
+}
+
+}  // namespace sonde

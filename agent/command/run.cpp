@@ -1,0 +1,112 @@
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+
+#include "agent/command/agent.hpp"
+#include "agent/command/commands.hpp"
+#include "agent/command/endpoint_table.hpp"
+#include "agent/command/terminal.hpp"
+#include "agent/probe/probe.hpp"
+#include "agent/probe/ring_source.hpp"
+
+namespace sonde {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Longest wait for records: below it the ring's own wake-ups at a quarter full are what counts.
+constexpr int poll_timeout_ms = 20;
+constexpr auto tick_every = std::chrono::seconds(1);
+constexpr const char* clear_screen = "\x1b[H\x1b[2J";
+
+// The endpoint table as a picture on a terminal, as lines elsewhere.
+class Display final : public TransactionObserver {
+public:
+    explicit Display(double interval_s)
+        : interval_(interval_s), terminal_(is_terminal(STDOUT_FILENO)), shown_at_(Clock::now()), started_(shown_at_) {}
+
+    void observe(const Transaction& transaction) override { table_.observe(transaction); }
+
+    void show_if_due(const TableHeader& header) {
+        const auto now = Clock::now();
+        const std::chrono::duration<double> since = now - shown_at_;
+        if (since.count() < interval_) return;
+        shown_at_ = now;
+        auto head = header;
+        head.uptime_s = std::chrono::duration<double>(now - started_).count();
+        const auto snapshot = table_.snapshot_and_reset(since.count());
+        if (terminal_) {
+            const auto size = terminal_size(STDOUT_FILENO);
+            const auto picture = table_.render(snapshot, head, size.columns, size.rows, wants_colour(STDOUT_FILENO));
+            std::fputs(clear_screen, stdout);
+            std::fputs(picture.c_str(), stdout);
+        } else {
+            for (const auto& line : table_.render_lines(snapshot)) std::printf("%s\n", line.c_str());
+        }
+        std::fflush(stdout);
+    }
+
+private:
+    const double interval_;
+    const bool terminal_;
+    Clock::time_point shown_at_;
+    const Clock::time_point started_;
+    EndpointTable table_;
+};
+
+void greet(const Agent& agent, const Config& config, const std::vector<Feature>& features) {
+    std::fprintf(stderr, "sonde %s watches this machine; metrics: http://%s/metrics\n", SONDE_VERSION,
+                 agent.address().c_str());
+    if (!config.events_directory.empty())
+        std::fprintf(stderr, "transactions go to %s/transactions.jsonl\n", config.events_directory.c_str());
+    for (const auto& feature : features)
+        if (!feature.enabled)
+            std::fprintf(stderr, "not available: %s (%s); missing: %s\n", feature.name.c_str(),
+                         feature.detail.c_str(), feature.without.c_str());
+}
+
+void say_goodbye(const Agent& agent, const EventSource& source) {
+    const auto losses = agent.pipeline().losses(source);
+    std::fprintf(stderr, "sonde stopped: %llu transactions, %llu records lost\n",
+                 static_cast<unsigned long long>(agent.pipeline().stats().transactions.load()),
+                 static_cast<unsigned long long>(losses.lost_total()));
+}
+
+}  // namespace
+
+int run_command(const Config& config) {
+    const StopSignals signals;
+    ::prctl(PR_SET_NAME, "pipeline");
+    auto probe = Probe::attach({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
+    if (!probe) return report(probe.error());
+    auto source = RingSource::open(**probe);
+    if (!source) return report(source.error());
+    auto agent = Agent::start(config, **source, (*probe)->features());
+    if (!agent) return report(agent.error());
+    greet(**agent, config, (*probe)->features());
+
+    Display display(config.interval_s);
+    (*agent)->pipeline().add(display);
+    auto next_tick = Clock::now() + tick_every;
+    while (!StopSignals::stop_requested()) {
+        const auto polled = (*source)->poll((*agent)->pipeline(), poll_timeout_ms);
+        if (!polled) return report(polled.error());
+        if (const auto now = Clock::now(); now >= next_tick) {
+            (*agent)->pipeline().tick(**source);
+            next_tick = now + tick_every;
+        }
+        display.show_if_due({.transactions = (*agent)->pipeline().stats().transactions.load(),
+                             .lost = (*agent)->pipeline().losses(**source).lost_total()});
+    }
+    // what the kernel had sent by now is still delivered
+    if (const auto rest = (*source)->poll((*agent)->pipeline(), 0); !rest) report(rest.error());
+    const auto stopped = (*agent)->stop(**source);
+    say_goodbye(**agent, **source);
+    return stopped ? 0 : report(stopped.error());
+}
+
+}  // namespace sonde

@@ -1,0 +1,76 @@
+// Wiring of the command line only; each subcommand lives in agent/command/.
+#include <CLI/CLI.hpp>
+
+#include "agent/command/commands.hpp"
+
+namespace {
+
+void add_probe_options(CLI::App& command, sonde::Config& config) {
+    command.add_option("--capture-bytes", config.capture_bytes, "Payload bytes captured per request and response head")
+        ->check(CLI::Range(64U, 4096U))
+        ->capture_default_str();
+    command.add_option("--ring-kib", config.ring_kib, "Size of the kernel's ring buffer in KiB, a power of two")
+        ->check(CLI::Range(4U, 1U << 20))
+        ->check(
+            [](const std::string& text) -> std::string {
+                const auto value = std::strtoul(text.c_str(), nullptr, 10);
+                return (value & (value - 1)) == 0 ? "" : text + " is not a power of two";
+            },
+            "power of two", "power of two")
+        ->capture_default_str();
+}
+
+void add_output_options(CLI::App& command, sonde::Config& config) {
+    command.add_option("--events", config.events_directory, "Directory for the JSON-lines file transactions.jsonl");
+}
+
+void add_listen_option(CLI::App& command, sonde::Config& config) {
+    command.add_option("--listen", config.listen, "HOST:PORT of /metrics, /healthz and /readyz")->capture_default_str();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"sonde tells what every HTTP endpoint on this machine costs and why it is slow."};
+    app.require_subcommand(1);
+    sonde::Config config;
+    std::string file;
+    double seconds = 0;
+
+    auto* run = app.add_subcommand("run", "Watch this machine");
+    add_probe_options(*run, config);
+    add_output_options(*run, config);
+    add_listen_option(*run, config);
+    run->add_option("--interval", config.interval_s, "Seconds between two pictures of the table")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->capture_default_str();
+
+    auto* record = app.add_subcommand("record", "Write what the kernel sends to a file, secrets masked");
+    record->add_option("file", file, "The recording")->required();
+    record->add_option("--seconds", seconds, "Stop after so many seconds; 0: at Ctrl-C")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    add_probe_options(*record, config);
+
+    auto* replay = app.add_subcommand("replay", "Run the whole pipeline on a recording; needs no privilege");
+    replay->add_option("file", file, "The recording")->required();
+    add_output_options(*replay, config);
+
+    auto* doctor = app.add_subcommand("doctor", "Tell what this machine allows, and what is missing");
+    add_probe_options(*doctor, config);
+    add_listen_option(*doctor, config);
+
+    auto* version = app.add_subcommand("version", "Print the version");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    if (run->parsed()) return sonde::run_command(config);
+    if (record->parsed()) return sonde::record_command(config, file, seconds);
+    if (replay->parsed()) return sonde::replay_command(config, file);
+    if (doctor->parsed()) return sonde::doctor_command(config);
+    if (version->parsed()) return sonde::version_command();
+    return 2;
+}

@@ -1,0 +1,183 @@
+#include "agent/pipeline/decoder.hpp"
+
+#include <sys/socket.h>
+
+#include <cstring>
+#include <string_view>
+
+namespace sonde {
+namespace {
+
+// The fixed part of a record; false when it is not all there.
+template <typename T>
+bool load(std::span<const std::byte> record, T& out) {
+    if (record.size() < sizeof(T)) return false;
+    std::memcpy(&out, record.data(), sizeof(T));
+    return true;
+}
+
+const char* text_at(std::span<const std::byte> record, std::size_t offset) {
+    return reinterpret_cast<const char*>(record.data()) + offset;
+}
+
+ThreadClock clock_of(const sonde_thread_clock& raw, std::uint16_t flags) {
+    ThreadClock clock;
+    clock.pid = raw.tgid;
+    clock.tid = raw.tid;
+    clock.cpu_ns = raw.cpu_ns;
+    clock.runqueue_ns = raw.runqueue_ns;
+    clock.has_cpu = (flags & SONDE_FLAG_NO_CPU) == 0;
+    clock.has_runqueue = (flags & SONDE_FLAG_NO_RUNQUEUE) == 0;
+    return clock;
+}
+
+std::optional<Event> decode_open(std::span<const std::byte> record) {
+    sonde_conn_open raw;
+    if (!load(record, raw) || record.size() != sizeof raw) return {};
+    if (raw.family != AF_INET && raw.family != AF_INET6) return {};
+    if (raw.role != SONDE_ROLE_SERVER && raw.role != SONDE_ROLE_CLIENT) return {};
+    ConnOpen event;
+    event.cookie = raw.h.cookie;
+    event.time_ns = raw.h.time_ns;
+    event.side = raw.role == SONDE_ROLE_SERVER ? Side::server : Side::client;
+    std::memcpy(event.local.address.data(), raw.local, sizeof raw.local);
+    std::memcpy(event.remote.address.data(), raw.remote, sizeof raw.remote);
+    event.local.port = raw.local_port;
+    event.remote.port = raw.remote_port;
+    event.local.family = event.remote.family = raw.family;
+    return event;
+}
+
+std::optional<Event> decode_close(std::span<const std::byte> record) {
+    sonde_conn_close raw;
+    if (!load(record, raw) || record.size() != sizeof raw) return {};
+    ConnClose event;
+    event.cookie = raw.h.cookie;
+    event.time_ns = raw.h.time_ns;
+    event.bytes_received = raw.bytes_received;
+    event.bytes_sent = raw.bytes_sent;
+    event.rtt_us = raw.rtt_us;
+    event.retransmits = raw.retransmits;
+    event.error = raw.error;
+    return event;
+}
+
+std::optional<Event> decode_head(std::span<const std::byte> record) {
+    sonde_head raw;
+    if (!load(record, raw)) return {};
+    if (raw.captured == 0 || raw.captured > raw.length || raw.captured > SONDE_CAPTURE_MAX) return {};
+    if (record.size() != sizeof raw + raw.captured || raw.direction > SONDE_OUT) return {};
+    Head event;
+    event.cookie = raw.h.cookie;
+    event.time_ns = raw.h.time_ns;
+    event.is_request = raw.h.type == SONDE_REC_REQUEST_HEAD;
+    event.outgoing = raw.direction == SONDE_OUT;
+    event.continued = (raw.h.flags & SONDE_FLAG_CONTINUED) != 0;
+    event.tcp_flags = raw.tcp_flags;
+    event.seq = raw.seq;
+    event.ack = raw.ack;
+    event.length = raw.length;
+    if (event.outgoing) event.thread = clock_of(raw.thread, raw.h.flags);
+    std::memcpy(event.tail.data(), raw.tail, sizeof raw.tail);
+    event.bytes = {text_at(record, sizeof raw), raw.captured};
+    return event;
+}
+
+std::optional<Event> decode_progress(std::span<const std::byte> record) {
+    sonde_progress raw;
+    if (!load(record, raw) || record.size() != sizeof raw || raw.direction > SONDE_OUT) return {};
+    Progress event;
+    event.cookie = raw.h.cookie;
+    event.time_ns = raw.h.time_ns;
+    event.outgoing = raw.direction == SONDE_OUT;
+    event.tcp_flags = raw.tcp_flags;
+    event.seq = raw.seq;
+    event.length = raw.length;
+    std::memcpy(event.tail.data(), raw.tail, sizeof raw.tail);
+    return event;
+}
+
+std::optional<Event> decode_read(std::span<const std::byte> record) {
+    sonde_socket_read raw;
+    if (!load(record, raw) || record.size() != sizeof raw) return {};
+    SocketRead event;
+    event.cookie = raw.h.cookie;
+    event.time_ns = raw.h.time_ns;
+    event.copied_seq = raw.copied_seq;
+    event.thread = clock_of(raw.thread, raw.h.flags);
+    return event;
+}
+
+std::optional<Event> decode_exec(std::span<const std::byte> record) {
+    sonde_proc_exec raw;
+    if (!load(record, raw)) return {};
+    if (raw.filename_length > SONDE_FILENAME_MAX || record.size() != sizeof raw + raw.filename_length) return {};
+    ProcExec event;
+    event.time_ns = raw.h.time_ns;
+    event.pid = raw.tgid;
+    event.parent_pid = raw.ppid;
+    const std::string_view comm(text_at(record, offsetof(sonde_proc_exec, comm)), sizeof raw.comm);
+    event.comm = comm.substr(0, comm.find('\0'));
+    event.filename = {text_at(record, sizeof raw), raw.filename_length};
+    return event;
+}
+
+std::optional<Event> decode_exit(std::span<const std::byte> record) {
+    sonde_proc_exit raw;
+    if (!load(record, raw) || record.size() != sizeof raw) return {};
+    ProcExit event;
+    event.time_ns = raw.h.time_ns;
+    event.pid = raw.tgid;
+    event.exit_code = raw.exit_code;
+    return event;
+}
+
+std::optional<Event> decode_info(std::span<const std::byte> record) {
+    sonde_proc_info raw;
+    if (!load(record, raw)) return {};
+    const std::size_t lengths[] = {raw.comm_length, raw.exe_length, raw.program_length, raw.unit_length,
+                                   raw.container_length};
+    std::size_t total = sizeof raw;
+    for (const auto length : lengths) total += length;
+    if (record.size() != total) return {};
+    ProcInfo event;
+    event.pid = raw.tgid;
+    event.start_time_ns = raw.start_time_ns;
+    std::string_view* const fields[] = {&event.comm, &event.exe, &event.program, &event.unit, &event.container_id};
+    std::size_t offset = sizeof raw;
+    for (std::size_t i = 0; i < std::size(fields); ++i) {
+        *fields[i] = {text_at(record, offset), lengths[i]};
+        offset += lengths[i];
+    }
+    return event;
+}
+
+}  // namespace
+
+std::optional<Event> decode(std::span<const std::byte> record) {
+    sonde_header header;
+    if (!load(record, header) || header.size != record.size()) return {};
+    switch (header.type) {
+        case SONDE_REC_CONN_OPEN:
+            return decode_open(record);
+        case SONDE_REC_CONN_CLOSE:
+            return decode_close(record);
+        case SONDE_REC_REQUEST_HEAD:
+        case SONDE_REC_RESPONSE_HEAD:
+            return decode_head(record);
+        case SONDE_REC_PROGRESS:
+            return decode_progress(record);
+        case SONDE_REC_SOCKET_READ:
+            return decode_read(record);
+        case SONDE_REC_PROC_EXEC:
+            return decode_exec(record);
+        case SONDE_REC_PROC_EXIT:
+            return decode_exit(record);
+        case SONDE_REC_PROC_INFO:
+            return decode_info(record);
+        default:
+            return {};
+    }
+}
+
+}  // namespace sonde
