@@ -187,7 +187,7 @@ void ConnectionTracker::take_request(Connection& c, const RequestHead& head, con
     request.last_ns = event.time_ns;
     request.start_seq = c.requests.start;
     request.ack = event.ack;
-    request.is_connect_or_upgrade = head.method == "CONNECT" || head.has_upgrade;
+    request.is_connect_or_upgrade = head.method == "CONNECT" || head.upgrade;
     if (event.outgoing)
         request.read = event.thread;
     else if (c.has_read && seq_before(request.start_seq, c.last_read.copied_seq))
@@ -301,7 +301,7 @@ void ConnectionTracker::advance(Connection& c, MessageStream& stream, bool is_re
     }
     if (stream.state != MessageStream::State::body) return;
     if (!stream.end_known && !stream.head_cut && stream.framing == BodyFraming::chunked &&
-        stream.received > stream.head_bytes && ends_with_last_chunk(tail)) {
+        stream.received > stream.head_bytes && ends_with_last_chunk(tail, length)) {
         stream.end = stream.received;
         stream.end_known = true;
     }

@@ -104,7 +104,9 @@ struct sonde_head {
 	__u32 ack; /* next sequence number of the other direction that the sender expects: pairs exactly */
 	struct sonde_thread_clock thread; /* of the running thread; means something for SONDE_OUT only */
 	__u8 tail[SONDE_TAIL_BYTES];      /* the last bytes of the segment, right-aligned, zeros before */
+#ifndef __cplusplus /* C++ has no flexible arrays: the bytes follow the struct */
 	__u8 data[];
+#endif
 };
 
 struct sonde_progress {
@@ -134,7 +136,9 @@ struct sonde_proc_exec {
 	__u16 filename_length;
 	__u16 pad;
 	__u32 pad2;
+#ifndef __cplusplus /* C++ has no flexible arrays: the bytes follow the struct */
 	__u8 filename[];
+#endif
 };
 
 struct sonde_proc_exit {
@@ -154,7 +158,9 @@ struct sonde_proc_info {
 	__u16 container_length;
 	__u16 pad;
 	__u64 start_time_ns; /* CLOCK_MONOTONIC, 0: not known */
+#ifndef __cplusplus /* C++ has no flexible arrays: the bytes follow the struct */
 	__u8 strings[];
+#endif
 };
 
 SONDE_STATIC_ASSERT(sizeof(struct sonde_header) == 24, "header layout");

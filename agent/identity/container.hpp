@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+// What the text of /proc/PID/cgroup says. Pure functions; any thread.
+namespace sonde {
+
+// 64 hex digits of the innermost container (containerd, CRI-O, Docker, podman; cgroup v1 and v2; systemd and
+// cgroupfs drivers); empty: not in a container.
+std::string container_id_from_cgroup(std::string_view text);
+
+// Name of the innermost *.service without the suffix, escapes decoded; empty: none. A user's manager
+// (user@1000.service) is not a service of anybody's.
+std::string systemd_unit_from_cgroup(std::string_view text);
+
+}  // namespace sonde

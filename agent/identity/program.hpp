@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sonde {
+
+// What a person calls a process: the script or module of an interpreter, the class or archive of a Java machine,
+// else the executable's name. arguments: /proc/PID/cmdline split at NUL, the program itself first; may be empty.
+std::string program_name(std::string_view exe, const std::vector<std::string_view>& arguments);
+
+}  // namespace sonde
