@@ -15,7 +15,7 @@ void bump(std::atomic<std::uint64_t>& counter) {
 std::uint16_t record_type(std::span<const std::byte> record) {
     std::uint16_t type = SONDE_REC_NONE;
     if (record.size() >= sizeof type) std::memcpy(&type, record.data(), sizeof type);
-    return type < SONDE_REC_TYPES ? type : SONDE_REC_NONE;
+    return type < SONDE_REC_TYPES ? type : std::uint16_t{SONDE_REC_NONE};
 }
 
 template <typename... Handlers>

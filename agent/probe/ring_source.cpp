@@ -81,7 +81,7 @@ std::size_t RingSource::drain(RecordHandler& handler) {
             std::memcpy(&record, bytes, sizeof record);
             const std::size_t size = record.size < reserved ? record.size : reserved;
             handler.on_record(std::as_bytes(std::span(bytes, size)));
-            auto& delivered = delivered_[record.type < SONDE_REC_TYPES ? record.type : SONDE_REC_NONE];
+            auto& delivered = delivered_[record.type < SONDE_REC_TYPES ? record.type : 0];
             delivered.store(delivered.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
             ++count;
         }
