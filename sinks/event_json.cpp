@@ -247,6 +247,7 @@ void append_loss(std::string& out, const LossRecord& loss) {
     out += ']';
     append_optional(out, "seen", static_cast<std::int64_t>(seen));
     append_optional(out, "delivered", static_cast<std::int64_t>(delivered));
+    append_optional(out, "in_flight", static_cast<std::int64_t>(loss.in_flight));
     out += "}\n";
 }
 

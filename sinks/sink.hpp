@@ -14,6 +14,7 @@ namespace sonde {
 struct LossRecord {
     std::uint64_t time_ns = 0;  // CLOCK_REALTIME
     LossMatrix since_last;
+    std::uint64_t in_flight = 0;  // in the ring when the counts were read: seen so far − delivered − lost
 };
 
 using Record = std::variant<Transaction, LossRecord>;

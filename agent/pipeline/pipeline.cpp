@@ -101,10 +101,13 @@ void Pipeline::report_losses(const EventSource& source) {
             .count());
     for (std::size_t type = 0; type < SONDE_REC_TYPES; ++type) {
         auto& row = loss.since_last.rows[type];
+        loss.in_flight += now.rows[type].seen - now.rows[type].delivered;
         row.seen = now.rows[type].seen - reported_.rows[type].seen;
         row.delivered = now.rows[type].delivered - reported_.rows[type].delivered;
-        for (std::size_t reason = 0; reason < SONDE_LOSS_REASONS; ++reason)
+        for (std::size_t reason = 0; reason < SONDE_LOSS_REASONS; ++reason) {
             row.lost[reason] = now.rows[type].lost[reason] - reported_.rows[type].lost[reason];
+            loss.in_flight -= now.rows[type].lost[reason];
+        }
     }
     reported_ = now;
     offer(Record(std::in_place_type<LossRecord>, loss));

@@ -82,7 +82,7 @@ std::size_t RingSource::drain(RecordHandler& handler) {
             const std::size_t size = record.size < reserved ? record.size : reserved;
             handler.on_record(std::as_bytes(std::span(bytes, size)));
             auto& delivered = delivered_[record.type < SONDE_REC_TYPES ? record.type : 0];
-            delivered.store(delivered.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+            delivered.store(delivered.load(std::memory_order_relaxed) + 1, std::memory_order_release);
             ++count;
         }
         position += (reserved + BPF_RINGBUF_HDR_SZ + 7) & ~7UL;
@@ -97,9 +97,12 @@ std::size_t RingSource::drain(RecordHandler& handler) {
 }
 
 LossMatrix RingSource::losses() const {
-    auto matrix = probe_.kernel_losses();
+    // delivered first: what arrives in between then stands as seen and on its way, not the other way round
+    std::array<std::uint64_t, SONDE_REC_TYPES> delivered{};
     for (std::size_t type = 0; type < SONDE_REC_TYPES; ++type)
-        matrix.rows[type].delivered = delivered_[type].load(std::memory_order_relaxed);
+        delivered[type] = delivered_[type].load(std::memory_order_acquire);
+    auto matrix = probe_.kernel_losses();
+    for (std::size_t type = 0; type < SONDE_REC_TYPES; ++type) matrix.rows[type].delivered = delivered[type];
     return matrix;
 }
 

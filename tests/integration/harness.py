@@ -84,8 +84,12 @@ class Sonde(Process):
             self.stop()
             raise AssertionError(f"{error}\n{self.output()}") from None
 
+    def stop(self, signal_number=signal.SIGTERM):
+        code = super().stop(signal_number)
+        self.log.close()
+        return code
+
     def output(self):
-        self.log.flush()
         return pathlib.Path(self.log.name).read_text(errors="replace")
 
     def ready(self):
