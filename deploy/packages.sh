@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# Debian packages that building, testing and the demo need, and how missing ones are installed. Sourced.
+
+# shellcheck disable=SC2034  # used by those who source this
+build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev liburing-dev
+    prometheus-cpp-dev libcivetweb-dev libcli11-dev)
+# shellcheck disable=SC2034
+demo_packages=(nginx-light python3)
+# shellcheck disable=SC2034
+test_packages=(libgtest-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus curl python3 shellcheck
+    util-linux mount git)
+
+installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# ensure_packages NAME...: installs those that are missing, without starting any service.
+ensure_packages() {
+    local missing=() package as_root=()
+    for package in "$@"; do
+        installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    if ! command -v apt-get >/dev/null; then
+        echo "missing: ${missing[*]}: this script installs them with apt-get, which is not here" >&2
+        return 1
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || { echo "run as root to install: ${missing[*]}" >&2; return 1; }
+        as_root=(sudo)
+    fi
+    local log policy=/usr/sbin/policy-rc.d made_policy=
+    log=$(mktemp)
+    echo "installing ${missing[*]} …"
+    # packages must not start their services here: nginx and prometheus are started by whoever needs one
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+        "${as_root[@]}" chmod +x $policy
+        made_policy=yes
+    fi
+    local good=yes
+    { "${as_root[@]}" apt-get update -q &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"; } \
+        >"$log" 2>&1 || good=
+    [ -n "$made_policy" ] && "${as_root[@]}" rm -f $policy
+    if [ -z "$good" ]; then
+        tail -n 20 "$log" >&2
+        echo "apt-get could not install them; all of its words: $log" >&2
+        return 1
+    fi
+    rm -f "$log"
+}
+
+# build PRESET [TARGET...]: configures and builds; quiet unless it fails.
+build() {
+    local preset=$1 log started=$SECONDS
+    shift
+    log=$(mktemp)
+    echo "building ($preset) …"
+    if ! { cmake --preset "$preset" && cmake --build --preset "$preset" ${1:+--target "$@"}; } >"$log" 2>&1; then
+        tail -n 60 "$log" >&2
+        echo "the build failed; all of its output: $log" >&2
+        return 1
+    fi
+    rm -f "$log"
+    echo "built ($preset) in $((SECONDS - started)) s"
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds sonde and runs it on this machine, with no configuration.
+#   deploy/run.sh [--demo] [options of `sonde run`]
+# --demo also starts nginx and a small Python service with some load on loopback, for ten minutes at most.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=deploy/packages.sh
+. deploy/packages.sh
+
+demo=
+arguments=()
+for argument in "$@"; do
+    if [ "$argument" = --demo ]; then demo=yes; else arguments+=("$argument"); fi
+done
+
+ensure_packages "${build_packages[@]}"
+[ -z "$demo" ] || ensure_packages "${demo_packages[@]}"
+build release sonde
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "sonde loads eBPF programs: run this as root" >&2; exit 1; }
+    as_root=(sudo)
+fi
+if [ -z "$demo" ]; then
+    exec "${as_root[@]}" build/release/sonde run "${arguments[@]}"
+fi
+
+/usr/bin/python3 deploy/demo/demo.py &
+demo_pid=$!
+# the demo stops its own children when it is told to end
+trap 'kill "$demo_pid" 2>/dev/null; wait "$demo_pid" 2>/dev/null' EXIT
+"${as_root[@]}" build/release/sonde run "${arguments[@]}"

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test. Needs root: the kernel side is tested for real.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=deploy/packages.sh
+. deploy/packages.sh
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "the tests load eBPF programs and make mount namespaces: run this as root" >&2
+    exit 1
+fi
+packages=("${build_packages[@]}" "${test_packages[@]}")
+command -v node >/dev/null || packages+=(nodejs)
+ensure_packages "${packages[@]}"
+
+# short runs here; longer ones: tests/fuzz/run.sh SECONDS
+bash tests/fuzz/run.sh "${FUZZ_SECONDS:-5}"
+build asan unit_tests
+echo "unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+ctest --test-dir build/asan --output-on-failure --exclude-regex '^tidy$'
+build release
+ctest --test-dir build/release --output-on-failure
