@@ -36,7 +36,8 @@ static __always_inline void emit__lost_before_reserve(__u32 type, __u32 reason)
 }
 
 /* reserved: a constant (the verifier's demand); size: the meaningful part of it. */
-static __always_inline void *emit__reserve(__u32 type, const __u64 reserved, __u32 size, __u64 cookie, __u32 flags)
+static __always_inline void *emit__reserve(__u32 type, const __u64 reserved, __u32 size, __u64 cookie,
+					   __u32 flags)
 {
 	struct sonde_loss_counts *counts = emit__counts(type);
 	struct sonde_header *h;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Every map of the agent. Each object file declares them all; user space creates them once, with packet.bpf.c,
- * and hands the descriptors to the others. */
+/* Every map of the agent. Each object file declares them all; user space creates them once, with
+ * packet.bpf.c, and hands the descriptors to the others. */
 #ifndef SONDE_MAPS_BPF_H
 #define SONDE_MAPS_BPF_H
 
@@ -13,11 +13,12 @@
 #include "bpf/shared/loss.h"
 
 const volatile struct sonde_config sonde_cfg = {
-	.capture_bytes = 512,
-	.wake_bytes = 2 << 20,
+    .capture_bytes = 512,
+    .wake_bytes = 2 << 20,
 };
 
-/* Purpose: records to user space. Size: set by user space before load. Full: the record is counted as lost. */
+/* Purpose: records to user space. Size: set by user space before load. Full: the record is counted as lost.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 << 20);
@@ -33,14 +34,14 @@ struct {
 } loss_counts SEC(".maps");
 
 enum conn_state {
-	CONN_MAYBE = 0,	  /* the first bytes are too few to tell */
+	CONN_MAYBE = 0, /* the first bytes are too few to tell */
 	CONN_HTTP1 = 1,
 	CONN_IGNORED = 2, /* not ours: leave at once */
 };
 
 /* One run: payload in one direction until payload goes the other way. */
 struct run {
-	__u32 captured;	    /* payload bytes sent to user space of this run */
+	__u32 captured;	     /* payload bytes sent to user space of this run */
 	__u32 head_complete; /* the run's head ended with a segment: nothing more to capture */
 };
 
@@ -52,11 +53,11 @@ struct conn {
 	__u32 last_direction; /* enum sonde_direction of the last payload */
 	__u32 announced;      /* conn_open has reached the ring */
 	struct run runs[2];
-	__u32 unread;	    /* request bytes have arrived that the application has not read */
-	__u32 unread_seq;   /* the first of them */
-	__u32 owner_tid;    /* client: the thread that was last seen reading */
-	__u32 sniffed;	    /* CONN_MAYBE: number of bytes in `first` */
-	__u8 first[24];	    /* CONN_MAYBE: first payload bytes of the request direction */
+	__u32 unread;	  /* request bytes have arrived that the application has not read */
+	__u32 unread_seq; /* the first of them */
+	__u32 owner_tid;  /* client: the thread that was last seen reading */
+	__u32 sniffed;	  /* CONN_MAYBE: number of bytes in `first` */
+	__u8 first[24];	  /* CONN_MAYBE: first payload bytes of the request direction */
 };
 
 /* Purpose: state of each connection that carries HTTP. Key: socket. Writer: packet.bpf.c, socket.bpf.c.

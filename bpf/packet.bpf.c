@@ -127,7 +127,8 @@ static __always_inline __u32 sniff(struct __sk_buff *skb, const struct segment *
 	return n;
 }
 
-static __always_inline void load_tail(struct __sk_buff *skb, const struct segment *seg, __u8 tail[SONDE_TAIL_BYTES])
+static __always_inline void load_tail(struct __sk_buff *skb, const struct segment *seg,
+				      __u8 tail[SONDE_TAIL_BYTES])
 {
 	__builtin_memset(tail, 0, SONDE_TAIL_BYTES);
 	if (seg->length >= SONDE_TAIL_BYTES) {
@@ -141,7 +142,8 @@ static __always_inline void load_tail(struct __sk_buff *skb, const struct segmen
 			bpf_skb_load_bytes(skb, skb->len - i, tail + SONDE_TAIL_BYTES - i, 1);
 }
 
-static __always_inline void announce(struct __sk_buff *skb, struct bpf_sock *sk, struct conn *conn, __u64 cookie)
+static __always_inline void announce(struct __sk_buff *skb, struct bpf_sock *sk, struct conn *conn,
+				     __u64 cookie)
 {
 	struct sonde_conn_open *open;
 
@@ -198,28 +200,28 @@ struct head_order {
 };
 
 /* One function per size class: a reservation is a constant, the copy is bounded by it. */
-#define DEFINE_EMIT_HEAD(bytes)                                                                               \
-	static __noinline int emit_head_##bytes(struct __sk_buff *skb, const struct head_order *order)        \
-	{                                                                                                      \
-		struct sonde_head *head;                                                                       \
-		__u64 n = order->captured;                                                                     \
-                                                                                                               \
-		if (n > bytes)                                                                                 \
-			n = bytes;                                                                             \
-		asm volatile("" : "+r"(n));                                                                    \
-		if (n == 0 || n > bytes)                                                                       \
-			return 0;                                                                              \
-		head = emit__reserve(order->type, sizeof(*head) + bytes, sizeof(*head) + n, order->cookie,      \
-				     order->flags);                                                            \
-		if (!head)                                                                                     \
-			return 0;                                                                              \
-		fill_head(head, &order->seg, n, order->tail);                                                  \
-		if (bpf_skb_load_bytes(skb, order->seg.payload_offset, head->data, n)) {                       \
-			emit__discard(head, SONDE_LOSS_READ_FAULT);                                            \
-			return 0;                                                                              \
-		}                                                                                              \
-		emit__submit(head);                                                                            \
-		return 1;                                                                                      \
+#define DEFINE_EMIT_HEAD(bytes)                                                                              \
+	static __noinline int emit_head_##bytes(struct __sk_buff *skb, const struct head_order *order)       \
+	{                                                                                                    \
+		struct sonde_head *head;                                                                     \
+		__u64 n = order->captured;                                                                   \
+                                                                                                             \
+		if (n > bytes)                                                                               \
+			n = bytes;                                                                           \
+		asm volatile("" : "+r"(n));                                                                  \
+		if (n == 0 || n > bytes)                                                                     \
+			return 0;                                                                            \
+		head = emit__reserve(order->type, sizeof(*head) + bytes, sizeof(*head) + n, order->cookie,   \
+				     order->flags);                                                          \
+		if (!head)                                                                                   \
+			return 0;                                                                            \
+		fill_head(head, &order->seg, n, order->tail);                                                \
+		if (bpf_skb_load_bytes(skb, order->seg.payload_offset, head->data, n)) {                     \
+			emit__discard(head, SONDE_LOSS_READ_FAULT);                                          \
+			return 0;                                                                            \
+		}                                                                                            \
+		emit__submit(head);                                                                          \
+		return 1;                                                                                    \
 	}
 
 DEFINE_EMIT_HEAD(128)
@@ -244,7 +246,8 @@ static __always_inline int emit_head(struct __sk_buff *skb, const struct head_or
 	return emit_head_4096(skb, order);
 }
 
-static __always_inline void emit_progress(__u64 cookie, const struct segment *seg, const __u8 tail[SONDE_TAIL_BYTES])
+static __always_inline void emit_progress(__u64 cookie, const struct segment *seg,
+					  const __u8 tail[SONDE_TAIL_BYTES])
 {
 	struct sonde_progress *progress;
 
@@ -262,8 +265,8 @@ static __always_inline void emit_progress(__u64 cookie, const struct segment *se
 }
 
 /* The connection's state; made when its first bytes look like a request. */
-static __always_inline struct conn *find_or_open(struct bpf_sock *sk, const struct segment *seg, const __u8 *bytes,
-						 __u32 n)
+static __always_inline struct conn *find_or_open(struct bpf_sock *sk, const struct segment *seg,
+						 const __u8 *bytes, __u32 n)
 {
 	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
 	enum sonde_sniff verdict;

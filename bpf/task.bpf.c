@@ -7,7 +7,8 @@
 
 #include "bpf/emit.bpf.h"
 
-/* The arguments before and after `next` differ between kernels (fa2c3254d7cf, 5.18 added prev_state at the end). */
+/* The arguments before and after `next` differ between kernels (fa2c3254d7cf, 5.18 added prev_state at the
+ * end). */
 SEC("tp_btf/sched_switch")
 int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {

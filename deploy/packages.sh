@@ -7,7 +7,7 @@ build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev l
 # shellcheck disable=SC2034
 demo_packages=(nginx-light python3)
 # shellcheck disable=SC2034
-test_packages=(libgtest-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus curl python3 shellcheck
+test_packages=(libgtest-dev libboost-json1.81-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus curl python3 shellcheck
     util-linux mount git)
 
 installed() {

@@ -5,259 +5,393 @@
 
 #include <array>
 #include <charconv>
-#include <ctime>
+#include <chrono>
+#include <concepts>
+#include <cstring>
+#include <string_view>
 
 namespace sonde {
 namespace {
 
-constexpr std::string_view replacement = "\xef\xbf\xbd";
+// Collects the line on the stack: copies of constant size into it compile to plain stores, and the string is
+// touched once per line.
+class LineBuffer {
+public:
+    explicit LineBuffer(std::string& out) : out_(out) { cursor_ = bytes_.data(); }
+    LineBuffer(const LineBuffer&) = delete;
+    LineBuffer& operator=(const LineBuffer&) = delete;
+    ~LineBuffer() { spill(); }
 
-template <typename Number>
-void append_number(std::string& out, Number value) {
-    std::array<char, 24> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    out.append(digits.data(), end);
-}
+    template <std::size_t N>
+    void literal(const char (&text)[N]) {
+        room(N - 1);
+        std::memcpy(cursor_, text, N - 1);
+        cursor_ += N - 1;
+    }
+    void text(std::string_view text) {
+        if (text.empty()) return;
+        if (text.size() > bytes_.size()) {
+            spill();
+            out_.append(text);
+            return;
+        }
+        room(text.size());
+        std::memcpy(cursor_, text.data(), text.size());
+        cursor_ += text.size();
+    }
+    void character(char c) {
+        room(1);
+        *cursor_++ = c;
+    }
+    void number(std::integral auto value) {
+        room(max_digits);
+        cursor_ = std::to_chars(cursor_, cursor_ + max_digits, value).ptr;
+    }
+    // Exactly `digits` digits, with leading zeros.
+    void padded(std::uint32_t value, std::size_t digits) {
+        room(digits);
+        for (auto i = digits; i-- > 0; value /= 10) cursor_[i] = static_cast<char>('0' + value % 10);
+        cursor_ += digits;
+    }
 
-// Length of the well-formed UTF-8 sequence at the start of text, 0 where there is none (Unicode 15, table 3-7).
-std::size_t utf8_length(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const auto first = byte(0);
+private:
+    static constexpr std::size_t max_digits = 20;  // of a 64-bit integer with its sign
+
+    void room(std::size_t size) {
+        if (static_cast<std::size_t>(bytes_.data() + bytes_.size() - cursor_) < size) spill();
+    }
+    void spill() {
+        out_.append(bytes_.data(), static_cast<std::size_t>(cursor_ - bytes_.data()));
+        cursor_ = bytes_.data();
+    }
+
+    std::string& out_;
+    std::array<char, 4096> bytes_;  // most lines have about 1 KiB
+    char* cursor_;
+};
+
+struct Utf8Sequence {
+    std::size_t length;
+    bool valid;
+};
+
+// The sequence at the start of `text`, whose first byte is not ASCII; when invalid, the part that one replacement
+// character stands for (Unicode 15, §3.9, table 3-7 and "substitution of maximal subparts").
+Utf8Sequence utf8_sequence(std::string_view text) {
+    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char lead = at(0);
     std::size_t length = 0;
-    unsigned char low = 0x80, high = 0xbf;
-    if (first >= 0xc2 && first <= 0xdf) length = 2;
-    else if (first >= 0xe0 && first <= 0xef) length = 3;
-    else if (first >= 0xf0 && first <= 0xf4) length = 4;
-    if (length == 0 || text.size() < length) return 0;
-    if (first == 0xe0) low = 0xa0;
-    if (first == 0xed) high = 0x9f;
-    if (first == 0xf0) low = 0x90;
-    if (first == 0xf4) high = 0x8f;
-    if (byte(1) < low || byte(1) > high) return 0;
-    for (std::size_t i = 2; i < length; ++i)
-        if (byte(i) < 0x80 || byte(i) > 0xbf) return 0;
-    return length;
+    unsigned char low = 0x80;
+    unsigned char high = 0xBF;
+    if (lead >= 0xC2 && lead <= 0xDF) {
+        length = 2;
+    } else if (lead >= 0xE0 && lead <= 0xEF) {
+        length = 3;
+        if (lead == 0xE0) low = 0xA0;   // shorter form exists
+        if (lead == 0xED) high = 0x9F;  // surrogates
+    } else if (lead >= 0xF0 && lead <= 0xF4) {
+        length = 4;
+        if (lead == 0xF0) low = 0x90;   // shorter form exists
+        if (lead == 0xF4) high = 0x8F;  // beyond U+10FFFF
+    } else {
+        return {1, false};
+    }
+    for (std::size_t i = 1; i < length; ++i) {
+        if (i >= text.size() || at(i) < low || at(i) > high) return {i, false};
+        low = 0x80;
+        high = 0xBF;
+    }
+    return {length, true};
 }
 
-void append_escaped(std::string& out, char c) {
+constexpr std::array<bool, 256> make_plain_bytes() {
+    std::array<bool, 256> plain{};
+    for (std::size_t i = 0x20; i < 0x80; ++i) plain[i] = i != '"' && i != '\\';
+    return plain;
+}
+constexpr auto plain_bytes = make_plain_bytes();
+
+void append_control(LineBuffer& line, unsigned char c) {
     constexpr std::string_view hex = "0123456789abcdef";
     switch (c) {
-        case '"': out += "\\\""; return;
-        case '\\': out += "\\\\"; return;
-        case '\n': out += "\\n"; return;
-        case '\r': out += "\\r"; return;
-        case '\t': out += "\\t"; return;
-        default: break;
+        case '"':
+            return line.literal("\\\"");
+        case '\\':
+            return line.literal("\\\\");
+        case '\b':
+            return line.literal("\\b");
+        case '\f':
+            return line.literal("\\f");
+        case '\n':
+            return line.literal("\\n");
+        case '\r':
+            return line.literal("\\r");
+        case '\t':
+            return line.literal("\\t");
+        default:
+            break;
     }
-    const auto value = static_cast<unsigned char>(c);
-    out += "\\u00";
-    out += hex[value >> 4];
-    out += hex[value & 15];
+    line.literal("\\u00");
+    line.character(hex[c >> 4U]);
+    line.character(hex[c & 0xFU]);
 }
 
-void append_string(std::string& out, std::string_view text) {
-    out += '"';
-    while (!text.empty()) {
-        std::size_t plain = 0;
-        while (plain < text.size()) {
-            const auto c = static_cast<unsigned char>(text[plain]);
-            if (c < 0x20 || c == '"' || c == '\\' || c >= 0x7f) break;
-            ++plain;
+void append_quoted(LineBuffer& line, std::string_view text) {
+    line.character('"');
+    std::size_t position = 0;
+    while (position < text.size()) {
+        auto end = position;
+        while (end < text.size() && plain_bytes[static_cast<unsigned char>(text[end])]) ++end;
+        line.text(text.substr(position, end - position));
+        position = end;
+        if (position == text.size()) break;
+        const auto byte = static_cast<unsigned char>(text[position]);
+        if (byte < 0x80) {
+            append_control(line, byte);
+            ++position;
+            continue;
         }
-        out.append(text.data(), plain);
-        text.remove_prefix(plain);
-        if (text.empty()) break;
-        if (static_cast<unsigned char>(text.front()) < 0x80) {
-            append_escaped(out, text.front());
-            text.remove_prefix(1);
-        } else if (const auto length = utf8_length(text); length > 0) {
-            out.append(text.data(), length);
-            text.remove_prefix(length);
+        const auto sequence = utf8_sequence(text.substr(position));
+        if (sequence.valid) {
+            line.text(text.substr(position, sequence.length));
         } else {
-            out += replacement;
-            text.remove_prefix(1);
+            line.literal("\\ufffd");
+        }
+        position += sequence.length;
+    }
+    line.character('"');
+}
+
+void append_time(LineBuffer& line, std::uint64_t time_ns) {
+    constexpr std::uint64_t ns_per_second = 1'000'000'000;
+    constexpr std::uint32_t seconds_per_day = 86'400;
+    const auto seconds = time_ns / ns_per_second;
+    const auto day = static_cast<int>(seconds / seconds_per_day);
+    const auto second_of_day = static_cast<std::uint32_t>(seconds % seconds_per_day);
+    const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
+    line.character('"');
+    line.padded(static_cast<std::uint32_t>(static_cast<int>(date.year())), 4);
+    line.character('-');
+    line.padded(static_cast<unsigned>(date.month()), 2);
+    line.character('-');
+    line.padded(static_cast<unsigned>(date.day()), 2);
+    line.character('T');
+    line.padded(second_of_day / 3600, 2);
+    line.character(':');
+    line.padded(second_of_day / 60 % 60, 2);
+    line.character(':');
+    line.padded(second_of_day % 60, 2);
+    line.character('.');
+    line.padded(static_cast<std::uint32_t>(time_ns % ns_per_second), 9);
+    line.literal("Z\"");
+}
+
+class AddressText {
+public:
+    explicit AddressText(const Endpoint& endpoint) {
+        if (endpoint.family == AF_INET) {
+            format_ipv4(endpoint);
+        } else if (endpoint.family == AF_INET6) {
+            if (inet_ntop(AF_INET6, endpoint.address.data(), text_.data(), INET6_ADDRSTRLEN) != nullptr)
+                size_ = std::strlen(text_.data());
         }
     }
-    out += '"';
-}
+    [[nodiscard]] std::string_view view() const { return {text_.data(), size_}; }
 
-// RFC 3339, UTC, nanoseconds. The date of the last second is kept: lines come in the order of time.
-void append_time(std::string& out, std::uint64_t time_ns) {
-    thread_local std::time_t cached_second = -1;
-    thread_local std::array<char, 32> cached{};
-    thread_local std::size_t cached_size = 0;
-    const auto second = static_cast<std::time_t>(time_ns / 1'000'000'000);
-    if (second != cached_second) {
-        std::tm parts{};
-        ::gmtime_r(&second, &parts);
-        cached_size = std::strftime(cached.data(), cached.size(), "%Y-%m-%dT%H:%M:%S.", &parts);
-        cached_second = second;
+private:
+    // By hand: glibc's inet_ntop goes through snprintf, which costs more than the rest of the line.
+    void format_ipv4(const Endpoint& endpoint) {
+        char* cursor = text_.data();
+        char* const end = cursor + text_.size();
+        for (std::size_t i = 0; i < 4; ++i) {
+            if (i > 0) *cursor++ = '.';
+            cursor = std::to_chars(cursor, end, endpoint.address[i]).ptr;
+        }
+        size_ = static_cast<std::size_t>(cursor - text_.data());
     }
-    out += '"';
-    out.append(cached.data(), cached_size);
-    std::array<char, 9> fraction{};
-    auto rest = time_ns % 1'000'000'000;
-    for (auto digit = fraction.rbegin(); digit != fraction.rend(); ++digit, rest /= 10)
-        *digit = static_cast<char>('0' + rest % 10);
-    out.append(fraction.data(), fraction.size());
-    out += "Z\"";
-}
+    std::array<char, INET6_ADDRSTRLEN> text_;
+    std::size_t size_ = 0;
+};
 
-void append_address(std::string& out, const Endpoint& endpoint) {
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    if (endpoint.family == 0 || ::inet_ntop(endpoint.family, endpoint.address.data(), text.data(), text.size()) == nullptr)
-        out += "null";
-    else
-        append_string(out, text.data());
-}
+class TransactionLine {
+public:
+    TransactionLine(LineBuffer& line, const Transaction& transaction) : line_(line), transaction_(transaction) {}
 
-void append_endpoint(std::string& out, std::string_view name, const Endpoint& endpoint) {
-    out += ",\"";
-    out += name;
-    if (endpoint.family == 0) {
-        out += "\":null";
-        return;
+    void append() {
+        append_request();
+        append_outcome();
+        append_phases();
+        append_sizes();
+        append_peers();
+        append_process();
+        line_.literal(",\"sample_weight\":1,\"unobserved\":[");
+        for (std::size_t i = 0; i < unobserved_count_; ++i) {
+            if (i > 0) line_.character(',');
+            line_.character('"');
+            line_.text(unobserved_[i]);
+            line_.character('"');
+        }
+        line_.literal("]}\n");
     }
-    out += "\":{\"address\":";
-    append_address(out, endpoint);
-    out += ",\"port\":";
-    append_number(out, endpoint.port);
-    out += '}';
-}
 
-void append_text(std::string& out, std::string_view name, std::string_view text) {
-    out += ",\"";
-    out += name;
-    out += "\":";
-    append_string(out, text);
-}
-
-void append_optional(std::string& out, std::string_view name, std::int64_t value) {
-    out += ",\"";
-    out += name;
-    out += "\":";
-    if (value < 0)
-        out += "null";
-    else
-        append_number(out, value);
-}
-
-void append_phases(std::string& out, const Transaction& t) {
-    out += ",\"phases\":{";
-    for (std::size_t i = 0; i < phase_count; ++i) {
-        out += i == 0 ? "\"" : ",\"";
-        out += phase_names[i];
-        out += "_ns\":";
-        if (t.phase_ns[i] == unobserved_ns)
-            out += "null";
-        else
-            append_number(out, t.phase_ns[i]);
+private:
+    void null(std::string_view name) {
+        line_.literal("null");
+        unobserved_[unobserved_count_++] = name;
     }
-    out += '}';
-}
-
-void append_process(std::string& out, const Transaction& t) {
-    if (!t.process) {
-        out += ",\"process\":null";
-        return;
+    void text_if(bool observed, std::string_view text, std::string_view name) {
+        if (observed) {
+            append_quoted(line_, text);
+        } else {
+            null(name);
+        }
     }
-    out += ",\"process\":{\"pid\":";
-    append_number(out, t.process->pid);
-    out += ",\"tid\":";
-    append_number(out, t.tid);
-    append_text(out, "comm", t.process->comm);
-    append_text(out, "exe", t.process->exe);
-    out += '}';
-    if (t.process->container_id.empty()) return;
-    out += ",\"container\":{\"id\":";
-    append_string(out, t.process->container_id);
-    out += '}';
-}
+    void text_or_null(std::string_view text, std::string_view name) { text_if(!text.empty(), text, name); }
+    void number_if(bool observed, std::integral auto value, std::string_view name) {
+        if (observed) {
+            line_.number(value);
+        } else {
+            null(name);
+        }
+    }
 
-void append_unobserved(std::string& out, const Transaction& t) {
-    out += ",\"unobserved\":[";
+    void append_request() {
+        line_.literal("{\"type\":\"transaction\",\"time\":");
+        append_time(line_, transaction_.time_ns);
+        line_.literal(",\"side\":\"");
+        line_.text(to_string(transaction_.side));
+        line_.literal("\",\"service\":");
+        text_or_null(transaction_.service, "service");
+        line_.literal(",\"method\":");
+        text_or_null(transaction_.method, "method");
+        line_.literal(",\"route\":");
+        text_or_null(transaction_.route, "route");
+        line_.literal(",\"path\":");
+        text_or_null(transaction_.path, "path");
+    }
+    void append_outcome() {
+        line_.literal(",\"status\":");
+        number_if(transaction_.status != 0, transaction_.status, "status");
+        line_.literal(",\"outcome\":\"");
+        line_.text(to_string(transaction_.outcome));
+        line_.literal("\",\"protocol\":\"");
+        line_.text(to_string(transaction_.protocol));
+        line_.literal("\",\"tls\":");
+        line_.text(transaction_.tls ? "true" : "false");
+        line_.literal(",\"duration_ns\":");
+        line_.number(transaction_.duration_ns);
+    }
+    void append_phases() {
+        line_.literal(",\"phases\":{");
+        for (std::size_t i = 0; i < phase_count; ++i) {
+            if (i > 0) line_.character(',');
+            line_.character('"');
+            line_.text(phase_names[i]);
+            line_.literal("_ns\":");
+            number_if(transaction_.phase_ns[i] >= 0, transaction_.phase_ns[i], phase_names[i]);
+        }
+        line_.character('}');
+    }
+    void append_sizes() {
+        line_.literal(",\"request_bytes\":");
+        line_.number(transaction_.request_bytes);
+        line_.literal(",\"response_bytes\":");
+        line_.number(transaction_.response_bytes);
+        line_.literal(",\"request_body_bytes\":");
+        number_if(transaction_.request_body_bytes >= 0, transaction_.request_body_bytes, "request_body_bytes");
+        line_.literal(",\"response_body_bytes\":");
+        number_if(transaction_.response_body_bytes >= 0, transaction_.response_body_bytes, "response_body_bytes");
+    }
+    void append_endpoint(std::string_view address, const Endpoint& endpoint, std::string_view name) {
+        if (address.empty()) return null(name);
+        line_.literal("{\"address\":\"");
+        line_.text(address);
+        line_.literal("\",\"port\":");
+        line_.number(endpoint.port);
+        line_.character('}');
+    }
+    void append_peers() {
+        const bool head_observed = !transaction_.method.empty();
+        const AddressText server(transaction_.server);
+        const AddressText client(transaction_.client);
+        line_.literal(",\"host\":");
+        text_if(head_observed, transaction_.host, "host");
+        line_.literal(",\"user_agent\":");
+        text_if(head_observed, transaction_.user_agent, "user_agent");
+        line_.literal(",\"client_ip\":");
+        text_or_null(client.view(), "client_ip");
+        line_.literal(",\"server\":");
+        append_endpoint(server.view(), transaction_.server, "server");
+        line_.literal(",\"client\":");
+        append_endpoint(client.view(), transaction_.client, "client");
+    }
+    void append_process() {
+        line_.literal(",\"process\":");
+        const auto* process = transaction_.process.get();
+        if (process == nullptr) return null("process");
+        line_.literal("{\"pid\":");
+        line_.number(process->pid);
+        line_.literal(",\"tid\":");
+        number_if(transaction_.tid != 0, transaction_.tid, "tid");
+        line_.literal(",\"comm\":");
+        text_or_null(process->comm, "comm");
+        line_.literal(",\"exe\":");
+        text_or_null(process->exe, "exe");
+        line_.character('}');
+        if (process->container_id.empty()) return;
+        line_.literal(",\"container\":{\"id\":");
+        append_quoted(line_, process->container_id);
+        line_.character('}');
+    }
+
+    LineBuffer& line_;
+    const Transaction& transaction_;
+    std::array<std::string_view, 24> unobserved_;  // more than there are names
+    std::size_t unobserved_count_ = 0;
+};
+
+void append_loss(LineBuffer& line, const LossRecord& loss) {
+    std::uint64_t seen = 0;
+    std::uint64_t delivered = 0;
     bool first = true;
-    const auto name = [&](std::string_view what) {
-        out += first ? "\"" : ",\"";
-        out += what;
-        out += '"';
-        first = false;
-    };
-    if (t.status == 0) name("status");
-    for (std::size_t i = 0; i < phase_count; ++i)
-        if (t.phase_ns[i] == unobserved_ns) name(phase_names[i]);
-    if (t.request_body_bytes < 0) name("request_body_bytes");
-    if (t.response_body_bytes < 0) name("response_body_bytes");
-    if (t.server.family == 0) name("server");
-    if (t.client.family == 0) name("client");
-    if (!t.process) name("process");
-    out += ']';
-}
-
-void append_transaction(std::string& out, const Transaction& t) {
-    out += "{\"type\":\"transaction\",\"time\":";
-    append_time(out, t.time_ns);
-    append_text(out, "side", to_string(t.side));
-    append_text(out, "service", t.service);
-    append_text(out, "method", t.method);
-    append_text(out, "route", t.route);
-    append_text(out, "path", t.path);
-    append_optional(out, "status", t.status == 0 ? -1 : t.status);
-    append_text(out, "outcome", to_string(t.outcome));
-    append_text(out, "protocol", to_string(t.protocol));
-    out += t.tls ? ",\"tls\":true" : ",\"tls\":false";
-    append_optional(out, "duration_ns", static_cast<std::int64_t>(t.duration_ns));
-    append_phases(out, t);
-    append_optional(out, "request_bytes", static_cast<std::int64_t>(t.request_bytes));
-    append_optional(out, "response_bytes", static_cast<std::int64_t>(t.response_bytes));
-    append_optional(out, "request_body_bytes", t.request_body_bytes);
-    append_optional(out, "response_body_bytes", t.response_body_bytes);
-    append_text(out, "host", t.host);
-    append_text(out, "user_agent", t.user_agent);
-    out += ",\"client_ip\":";
-    append_address(out, t.client);
-    append_endpoint(out, "server", t.server);
-    append_endpoint(out, "client", t.client);
-    append_process(out, t);
-    out += ",\"sample_weight\":1";
-    append_unobserved(out, t);
-    out += "}\n";
-}
-
-void append_loss(std::string& out, const LossRecord& loss) {
-    out += "{\"type\":\"loss\",\"time\":";
-    append_time(out, loss.time_ns);
-    std::uint64_t seen = 0, delivered = 0;
-    out += ",\"lost\":[";
-    bool first = true;
-    for (std::size_t type = 0; type < SONDE_REC_TYPES; ++type) {
+    line.literal("{\"type\":\"loss\",\"time\":");
+    append_time(line, loss.time_ns);
+    line.literal(",\"lost\":[");
+    for (std::size_t type = 0; type < loss.since_last.rows.size(); ++type) {
         const auto& row = loss.since_last.rows[type];
         seen += row.seen;
         delivered += row.delivered;
-        for (std::size_t reason = 0; reason < SONDE_LOSS_REASONS; ++reason) {
+        for (std::size_t reason = 0; reason < row.lost.size(); ++reason) {
             if (row.lost[reason] == 0) continue;
-            out += first ? "{\"record\":" : ",{\"record\":";
+            if (!first) line.character(',');
             first = false;
-            append_string(out, record_type_names[type]);
-            append_text(out, "reason", loss_reason_names[reason]);
-            append_optional(out, "count", static_cast<std::int64_t>(row.lost[reason]));
-            out += '}';
+            line.literal("{\"record\":\"");
+            line.text(record_type_names[type]);
+            line.literal("\",\"reason\":\"");
+            line.text(loss_reason_names[reason]);
+            line.literal("\",\"count\":");
+            line.number(row.lost[reason]);
+            line.character('}');
         }
     }
-    out += ']';
-    append_optional(out, "seen", static_cast<std::int64_t>(seen));
-    append_optional(out, "delivered", static_cast<std::int64_t>(delivered));
-    append_optional(out, "in_flight", static_cast<std::int64_t>(loss.in_flight));
-    out += "}\n";
+    line.literal("],\"seen\":");
+    line.number(seen);
+    line.literal(",\"delivered\":");
+    line.number(delivered);
+    line.literal(",\"in_flight\":");
+    line.number(loss.in_flight);
+    line.literal("}\n");
 }
 
 }  // namespace
 
 void append_event_json(std::string& out, const Record& record) {
-    if (const auto* transaction = std::get_if<Transaction>(&record))
-        append_transaction(out, *transaction);
-    else
-        append_loss(out, std::get<LossRecord>(record));
+    LineBuffer line(out);
+    if (const auto* transaction = std::get_if<Transaction>(&record)) {
+        TransactionLine(line, *transaction).append();
+    } else if (const auto* loss = std::get_if<LossRecord>(&record)) {
+        append_loss(line, *loss);
+    }
 }
 
 }  // namespace sonde

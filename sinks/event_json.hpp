@@ -6,8 +6,11 @@
 
 namespace sonde {
 
-// Appends the record as one JSON line, DESIGN §4's shape. What was not observed is null and named in `unobserved`.
-// Bytes that are no UTF-8 become U+FFFD. No allocation while `out` has room.
+// Appends the record as one JSON line, '\n' included, in the shape of DESIGN §4. The line is always valid JSON and
+// valid UTF-8: whatever came in as invalid UTF-8, a string cut inside a character too, stands as \ufffd.
+// What was not observed is null and named in "unobserved". Without the request's head (no method) that includes what
+// stands in it; with it, an empty host or user_agent is a header that was not sent.
+// Allocates only when `out` has to grow. Any thread.
 void append_event_json(std::string& out, const Record& record);
 
 }  // namespace sonde

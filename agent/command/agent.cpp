@@ -52,13 +52,14 @@ void add_delivery(std::vector<Sample>& out, const Delivery& delivery) {
         counter("sonde_queue_offered_total", "Number of records offered to the queue.", stats.offered, queue));
     out.push_back(counter("sonde_queue_dropped_total", "Number of records refused because the queue was full.",
                           stats.dropped, queue));
-    out.push_back(counter("sonde_sink_records_total", "Number of records handed to the sink.", stats.sink.records, sink));
+    out.push_back(
+        counter("sonde_sink_records_total", "Number of records handed to the sink.", stats.sink.records, sink));
     out.push_back(
         counter("sonde_sink_bytes_total", "Number of bytes the destination accepted.", stats.sink.bytes, sink));
     out.push_back(counter("sonde_sink_failed_records_total", "Number of records that could not be delivered.",
                           stats.sink.failed_records, sink));
-    out.push_back(counter("sonde_sink_errors_total", "Number of operations of the sink that failed.",
-                          stats.sink.errors, sink));
+    out.push_back(
+        counter("sonde_sink_errors_total", "Number of operations of the sink that failed.", stats.sink.errors, sink));
 }
 
 }  // namespace
@@ -99,15 +100,13 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     handlers["/metrics"] = metrics_handler({agent->http_metrics_, agent->self_metrics_});
     handlers["/healthz"] = [ready] { return ready("alive\n"); };
     handlers["/readyz"] = [ready, raw = agent.get()] {
-        return raw->ready_.load(std::memory_order_acquire)
-                   ? ready("ready\n")
-                   : Response{503, "text/plain; charset=utf-8", "starting\n"};
+        return raw->ready_.load(std::memory_order_acquire) ? ready("ready\n")
+                                                           : Response{503, "text/plain; charset=utf-8", "starting\n"};
     };
     auto server = HttpServer::start(config.listen, std::move(handlers));
     if (!server) return server.error();
     agent->server_ = std::move(*server);
-    agent->address_ =
-        config.listen.substr(0, config.listen.rfind(':') + 1) + std::to_string(agent->server_->port());
+    agent->address_ = config.listen.substr(0, config.listen.rfind(':') + 1) + std::to_string(agent->server_->port());
 
     if (!config.events_directory.empty()) {
         auto sink = FileSink::open(config.events_directory);

@@ -43,8 +43,9 @@ int doctor_command(const Config& config) {
         good = false;
         line(false, "address", server.error().message());
     }
-    std::printf("\nnot observable by design: QUIC, sockets that bypass the TCP stack (AF_XDP, sockmap);\n"
-                "not yet: TLS, HTTP/2, Unix sockets\n");
+    std::printf(
+        "\nnot observable by design: QUIC, sockets that bypass the TCP stack (AF_XDP, sockmap);\n"
+        "not yet: TLS, HTTP/2, Unix sockets\n");
     return good ? 0 : 1;
 }
 

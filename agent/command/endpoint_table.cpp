@@ -97,9 +97,9 @@ std::vector<EndpointRow> EndpointTable::snapshot_and_reset(double interval_s) {
         row.route = e.route;
         row.rate_per_s = static_cast<double>(e.count) / interval_s;
         row.error_percent = 100.0 * static_cast<double>(e.errors) / static_cast<double>(e.count);
-        row.p50_ns = e.durations.quantile_ns(0.5);
-        row.p95_ns = e.durations.quantile_ns(0.95);
-        row.p99_ns = e.durations.quantile_ns(0.99);
+        row.p50_ns = e.durations.quantile(0.5);
+        row.p95_ns = e.durations.quantile(0.95);
+        row.p99_ns = e.durations.quantile(0.99);
         if (e.queue_seen > 0 && e.time_ns > 0)
             row.queue_percent = 100.0 * static_cast<double>(e.queue_ns) / static_cast<double>(e.time_ns);
         rows.push_back(std::move(row));
@@ -118,8 +118,9 @@ std::string EndpointTable::render(const std::vector<EndpointRow>& rows, const Ta
                                   int lines, bool colour) {
     const auto paint = [&](const char* style) { return colour ? style : ""; };
     const int route_width = std::max(12, columns - service_width - numbers_width - 5);
-    std::string out = format("%ssonde%s  up %s  %llu transactions  ", paint(bold), paint(plain),
-                             readable_time(header.uptime_s).c_str(), static_cast<unsigned long long>(header.transactions));
+    std::string out =
+        format("%ssonde%s  up %s  %llu transactions  ", paint(bold), paint(plain),
+               readable_time(header.uptime_s).c_str(), static_cast<unsigned long long>(header.transactions));
     out += format("%s%llu lost%s\n\n", header.lost > 0 ? paint(red) : "", static_cast<unsigned long long>(header.lost),
                   header.lost > 0 ? paint(plain) : "");
     out += paint(dim);
@@ -145,9 +146,10 @@ std::vector<std::string> EndpointTable::render_lines(const std::vector<EndpointR
     std::vector<std::string> out;
     for (const auto& row : rows)
         out.push_back(padded(safe(row.service), service_width) + (row.side == Side::server ? " in  " : " out ") +
-                      padded(safe(row.method + " " + std::string(row.route)), 28) + padded(format("%.1f/s", row.rate_per_s), 10, true) +
-                      "  err " + format("%.1f%%", row.error_percent) + "  p50 " + readable_duration(row.p50_ns) +
-                      "  p95 " + readable_duration(row.p95_ns) + "  p99 " + readable_duration(row.p99_ns) +
+                      padded(safe(row.method + " " + std::string(row.route)), 28) +
+                      padded(format("%.1f/s", row.rate_per_s), 10, true) + "  err " +
+                      format("%.1f%%", row.error_percent) + "  p50 " + readable_duration(row.p50_ns) + "  p95 " +
+                      readable_duration(row.p95_ns) + "  p99 " + readable_duration(row.p99_ns) +
                       (row.queue_percent < 0 ? "" : format("  queue %.0f%%", row.queue_percent)));
     return out;
 }

@@ -44,7 +44,8 @@ int replay_command(const Config& config, const std::string& file) {
         }
     }
     const auto stopped = (*agent)->stop(**source);
-    const double seconds = totals.last_ns > totals.first_ns ? static_cast<double>(totals.last_ns - totals.first_ns) / 1e9 : 1.0;
+    const double seconds =
+        totals.last_ns > totals.first_ns ? static_cast<double>(totals.last_ns - totals.first_ns) / 1e9 : 1.0;
     for (const auto& row : totals.table.render_lines(totals.table.snapshot_and_reset(seconds)))
         std::printf("%s\n", row.c_str());
     std::printf("%llu transactions\n", static_cast<unsigned long long>(pipeline.stats().transactions.load()));

@@ -65,8 +65,8 @@ void greet(const Agent& agent, const Config& config, const std::vector<Feature>&
         std::fprintf(stderr, "transactions go to %s/transactions.jsonl\n", config.events_directory.c_str());
     for (const auto& feature : features)
         if (!feature.enabled)
-            std::fprintf(stderr, "not available: %s (%s); missing: %s\n", feature.name.c_str(),
-                         feature.detail.c_str(), feature.without.c_str());
+            std::fprintf(stderr, "not available: %s (%s); missing: %s\n", feature.name.c_str(), feature.detail.c_str(),
+                         feature.without.c_str());
 }
 
 void say_goodbye(const Agent& agent, const EventSource& source) {

@@ -3,16 +3,35 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
-namespace sonde {
+#include <iterator>
+#include <string>
+#include <unordered_map>
 
-std::function<Response()> metrics_handler(std::vector<std::shared_ptr<const prometheus::Collectable>> sources) {
-    return [sources = std::move(sources)] {
-        std::vector<prometheus::MetricFamily> families;
-        for (const auto& source : sources)
-            for (auto& family : source->Collect()) families.push_back(std::move(family));
-        return Response{200, "text/plain; version=0.0.4; charset=utf-8",
-                        prometheus::TextSerializer{}.Serialize(families)};
-    };
+namespace sonde {
+namespace {
+
+Response serialize(const std::vector<std::shared_ptr<prometheus::Collectable>>& sources) {
+    std::vector<prometheus::MetricFamily> families;
+    std::unordered_map<std::string, std::size_t> places;
+    for (const auto& source : sources) {
+        for (auto& family : source->Collect()) {
+            const auto [place, is_new] = places.try_emplace(family.name, families.size());
+            if (is_new) {
+                families.push_back(std::move(family));
+                continue;
+            }
+            auto& target = families[place->second].metric;
+            target.insert(target.end(), std::make_move_iterator(family.metric.begin()),
+                          std::make_move_iterator(family.metric.end()));
+        }
+    }
+    return {200, "text/plain; version=0.0.4; charset=utf-8", prometheus::TextSerializer{}.Serialize(families)};
+}
+
+}  // namespace
+
+Handler metrics_handler(std::vector<std::shared_ptr<prometheus::Collectable>> sources) {
+    return [sources = std::move(sources)] { return serialize(sources); };
 }
 
 }  // namespace sonde

@@ -2,7 +2,6 @@
 
 #include <prometheus/collectable.h>
 
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -10,7 +9,8 @@
 
 namespace sonde {
 
-// Answers with all that the sources collect, in Prometheus' text format 0.0.4.
-std::function<Response()> metrics_handler(std::vector<std::shared_ptr<const prometheus::Collectable>> sources);
+// Prometheus' text format (version 0.0.4) of everything that the sources collect. Families of one name are merged:
+// the format allows each name once.
+Handler metrics_handler(std::vector<std::shared_ptr<prometheus::Collectable>> sources);
 
 }  // namespace sonde

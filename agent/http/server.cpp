@@ -1,105 +1,206 @@
 #include "agent/http/server.hpp"
 
-#include <arpa/inet.h>
 #include <civetweb.h>
-#include <netinet/in.h>
+#include <netdb.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include <array>
-#include <charconv>
+#include <atomic>
+#include <cctype>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
 #include <cstring>
+#include <exception>
+#include <optional>
 #include <string_view>
+#include <thread>
 
 #include "agent/base/unique_fd.hpp"
 
 namespace sonde {
 namespace {
 
-constexpr std::string_view not_found = "not found: try /metrics, /healthz or /readyz\n";
+struct Address {
+    std::string host;  // without brackets; empty: any
+    std::string port;
+    bool v6 = false;
+};
 
-// civetweb keeps the reason for a failed start to itself: bind once to learn it.
-Status can_listen(const std::string& host, unsigned short port, const std::string& listen) {
-    sockaddr_storage address{};
-    socklen_t length = 0;
-    if (host.front() == '[') {
-        auto& v6 = reinterpret_cast<sockaddr_in6&>(address);
-        v6.sin6_family = AF_INET6;
-        v6.sin6_port = htons(port);
-        length = sizeof v6;
-        if (::inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &v6.sin6_addr) != 1)
-            return fail("'" + host + "' is no IPv6 address", "give --listen as HOST:PORT", ErrorKind::usage);
-    } else {
-        auto& v4 = reinterpret_cast<sockaddr_in&>(address);
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(port);
-        length = sizeof v4;
-        if (::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) != 1)
-            return fail("'" + host + "' is no IPv4 address", "give --listen as HOST:PORT", ErrorKind::usage);
+std::optional<Address> parse(const std::string& listen) {
+    const auto colon = listen.rfind(':');
+    if (colon == std::string::npos) return std::nullopt;
+    Address address{listen.substr(0, colon), listen.substr(colon + 1), false};
+    unsigned number = 0;
+    const auto* end = address.port.data() + address.port.size();
+    const auto [stopped, error] = std::from_chars(address.port.data(), end, number);
+    if (error != std::errc{} || stopped != end || number > 65535) return std::nullopt;
+    if (address.host.starts_with('[')) {
+        if (!address.host.ends_with(']') || address.host.size() < 4) return std::nullopt;
+        address.host = address.host.substr(1, address.host.size() - 2);
+        address.v6 = true;
     }
-    const UniqueFd probe(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const int on = 1;
-    ::setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (::bind(probe.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0 || ::listen(probe.get(), 1) != 0)
-        return fail("cannot listen on " + listen + " (" + std::strerror(errno) + ")",
-                    "stop the other program or choose another address with --listen HOST:PORT");
-    return done();
+    // civetweb reads ',' as a list and a trailing 's' or 'r' as an option
+    const std::string_view allowed = address.v6 ? "0123456789abcdefABCDEF:." : "-._";
+    for (const char c : address.host) {
+        const bool plain = !address.v6 && std::isalnum(static_cast<unsigned char>(c)) != 0;
+        if (!plain && allowed.find(c) == std::string_view::npos) return std::nullopt;
+    }
+    return address;
 }
+
+using AddressList = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
+
+// error: what getaddrinfo() returned. flags: AI_PASSIVE to listen, 0 to connect.
+AddressList resolve(const Address& address, const std::string& port, int flags, int& error) {
+    addrinfo hints{};
+    hints.ai_family = address.v6 ? AF_INET6 : AF_INET;
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = flags;
+    addrinfo* found = nullptr;
+    const char* host = address.host.empty() ? nullptr : address.host.c_str();
+    error = ::getaddrinfo(host, port.c_str(), &hints, &found);
+    return {error == 0 ? found : nullptr, ::freeaddrinfo};
+}
+
+// civetweb says no more than "Failed to setup server ports": ask the kernel again.
+std::string why_not(const Address& address) {
+    int error = 0;
+    const auto found = resolve(address, address.port, AI_PASSIVE, error);
+    if (!found) return ::gai_strerror(error);
+    const UniqueFd fd(::socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0));
+    const int on = 1;
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // as civetweb does: TIME_WAIT is no reason
+    if (::bind(fd.get(), found->ai_addr, found->ai_addrlen) == 0 && ::listen(fd.get(), 1) == 0)
+        return "the web server did not start";
+    return std::strerror(errno);
+}
+
+// mg_stop() waits until civetweb's accepting thread next looks at its stop flag, up to two seconds. A connection
+// wakes that thread; one that comes before the flag is set is wasted, hence the loop.
+void stop_now(mg_context* context, const Address& address, unsigned short port) {
+    int error = 0;
+    const auto target = resolve(address, std::to_string(port), 0, error);
+    std::atomic<bool> stopped{false};
+    std::thread stopper([&] {
+        mg_stop(context);
+        stopped.store(true, std::memory_order_release);
+    });
+    while (target && !stopped.load(std::memory_order_acquire)) {
+        const UniqueFd fd(::socket(target->ai_family, target->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        if (fd) ::connect(fd.get(), target->ai_addr, target->ai_addrlen);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    stopper.join();
+}
+
+Error cannot_listen(const std::string& listen, std::string why, const char* hint) {
+    if (!why.empty()) why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
+    return fail("cannot listen on " + listen + ": " + why, hint);
+}
+
+Response call(const Handler& handler) {
+    try {
+        return handler();
+    } catch (const std::exception& e) {
+        return {500, "text/plain; charset=utf-8", std::string("internal error: ") + e.what() + "\n"};
+    } catch (...) {
+        return {500, "text/plain; charset=utf-8", "internal error\n"};
+    }
+}
+
+void send(mg_connection* connection, const Response& response, bool with_body, const char* more_headers = "") {
+    mg_printf(connection,
+              "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+              "X-Content-Type-Options: nosniff\r\nConnection: close\r\n%s\r\n",
+              response.status, mg_get_response_code_text(connection, response.status), response.content_type.c_str(),
+              response.body.size(), more_headers);
+    if (with_body && !response.body.empty()) mg_write(connection, response.body.data(), response.body.size());
+}
+
+class CivetwebServer final : public HttpServer {
+public:
+    CivetwebServer(Address address, Handlers handlers) : address_(std::move(address)), handlers_(std::move(handlers)) {
+        mg_init_library(0);
+    }
+    ~CivetwebServer() override {
+        if (context_ != nullptr) stop_now(context_, address_, port_);
+        mg_exit_library();
+    }
+    CivetwebServer(const CivetwebServer&) = delete;
+    CivetwebServer& operator=(const CivetwebServer&) = delete;
+
+    bool start(const std::string& ports) {
+        mg_callbacks callbacks{};
+        callbacks.begin_request = [](mg_connection* connection) {
+            const auto* server = static_cast<CivetwebServer*>(mg_get_request_info(connection)->user_data);
+            return server->answer(connection);
+        };
+        callbacks.log_message = [](const mg_connection*, const char*) { return 1; };  // a client's fault is no news
+        callbacks.init_thread = [](const mg_context*, int) -> void* {
+            ::pthread_setname_np(::pthread_self(), "http");
+            return nullptr;
+        };
+        const std::array<const char*, 11> options{"listening_ports",
+                                                  ports.c_str(),
+                                                  "num_threads",
+                                                  "2",
+                                                  "request_timeout_ms",
+                                                  "5000",
+                                                  "enable_keep_alive",
+                                                  "no",
+                                                  "access_control_allow_origin",
+                                                  "",
+                                                  nullptr};
+        context_ = mg_start(&callbacks, this, const_cast<const char**>(options.data()));
+        mg_server_port port{};
+        if (context_ != nullptr && mg_get_server_ports(context_, 1, &port) == 1)
+            port_ = static_cast<unsigned short>(port.port);
+        return context_ != nullptr;
+    }
+    [[nodiscard]] unsigned short port() const override { return port_; }
+
+private:
+    // The status: a number other than 0 tells civetweb that the request is answered.
+    int answer(mg_connection* connection) const {
+        const auto* request = mg_get_request_info(connection);
+        const std::string_view method = request->request_method;
+        const bool head = method == "HEAD";
+        if (!head && method != "GET") {
+            send(connection, {405, "text/plain; charset=utf-8", "only GET and HEAD are allowed\n"}, true,
+                 "Allow: GET, HEAD\r\n");
+            return 405;
+        }
+        const auto found = handlers_.find(std::string_view(request->local_uri != nullptr ? request->local_uri : ""));
+        const auto response =
+            found != handlers_.end() ? call(found->second) : Response{404, "text/plain; charset=utf-8", "not found\n"};
+        send(connection, response, !head);
+        return response.status;
+    }
+
+    const Address address_;
+    const Handlers handlers_;
+    mg_context* context_ = nullptr;
+    unsigned short port_ = 0;
+};
 
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& listen, Handlers handlers) {
-    const auto colon = listen.rfind(':');
-    unsigned port = 65536;
-    if (colon != std::string::npos && colon > 0)
-        std::from_chars(listen.data() + colon + 1, listen.data() + listen.size(), port);
-    if (port > 65535)
-        return fail("'" + listen + "' is no address to listen on", "give --listen as HOST:PORT", ErrorKind::usage);
-    if (auto free = can_listen(listen.substr(0, colon), static_cast<unsigned short>(port), listen); !free)
-        return free.error();
-
-    std::unique_ptr<HttpServer> server(new HttpServer);
-    server->handlers_ = std::move(handlers);
-    mg_init_library(0);
-    mg_callbacks callbacks{};
-    callbacks.begin_request = on_request;
-    std::array<const char*, 9> options{"listening_ports",    listen.c_str(), "num_threads", "3",
-                                       "request_timeout_ms", "5000",         "enable_keep_alive", "no", nullptr};
-    server->context_ = mg_start(&callbacks, server.get(), options.data());
-    if (server->context_ == nullptr)
-        return fail("cannot start the HTTP server on " + listen, "choose another address with --listen HOST:PORT");
-    std::array<mg_server_port, 4> ports{};
-    mg_get_server_ports(server->context_, static_cast<int>(ports.size()), ports.data());
-    server->port_ = static_cast<unsigned short>(ports[0].port);
-    return server;
-}
-
-HttpServer::~HttpServer() {
-    if (context_ == nullptr) return;
-    mg_stop(context_);
-    mg_exit_library();
-}
-
-int HttpServer::on_request(mg_connection* connection) {
-    const auto* server = static_cast<const HttpServer*>(mg_get_request_info(connection)->user_data);
-    return server->answer(connection);
-}
-
-int HttpServer::answer(mg_connection* connection) const {
-    const auto* request = mg_get_request_info(connection);
-    const std::string_view method(request->request_method);
-    Response response{404, "text/plain; charset=utf-8", std::string(not_found)};
-    if (method != "GET" && method != "HEAD")
-        response = {405, "text/plain; charset=utf-8", "only GET and HEAD are allowed\n"};
-    else if (const auto at = handlers_.find(std::string_view(request->local_uri)); at != handlers_.end())
-        response = at->second();
-    mg_printf(connection,
-              "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n%s"
-              "Connection: close\r\n\r\n",
-              response.status, mg_get_response_code_text(connection, response.status), response.content_type.c_str(),
-              response.body.size(), response.status == 405 ? "Allow: GET, HEAD\r\n" : "");
-    if (method != "HEAD") mg_write(connection, response.body.data(), response.body.size());
-    return 1;  // answered
+    const auto address = parse(listen);
+    if (!address)
+        return fail("'" + listen + "' is not an address to listen on",
+                    "write HOST:PORT or [V6]:PORT, as in 127.0.0.1:9745", ErrorKind::usage);
+    auto server = std::make_unique<CivetwebServer>(*address, std::move(handlers));
+    if (address->v6 && mg_check_feature(MG_FEATURES_IPV6) == 0)
+        return cannot_listen(listen, "this system's libcivetweb was built without IPv6",
+                             "choose an IPv4 address with --listen HOST:PORT");
+    const auto ports = address->host.empty() ? address->port : listen;
+    if (!server->start(ports))
+        return cannot_listen(listen, why_not(*address),
+                             "stop the other program or choose another address with --listen HOST:PORT");
+    return std::unique_ptr<HttpServer>(std::move(server));
 }
 
 }  // namespace sonde

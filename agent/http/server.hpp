@@ -7,39 +7,28 @@
 
 #include "agent/base/result.hpp"
 
-struct mg_context;
-struct mg_connection;
-
 namespace sonde {
 
 struct Response {
     int status = 200;
-    std::string content_type;
+    std::string content_type = "text/plain; charset=utf-8";
     std::string body;
 };
 
-// Path → what answers it. Called on the server's threads, several at once.
-using Handlers = std::map<std::string, std::function<Response()>, std::less<>>;
+// Path (exact, without query) → what answers it. Called on the server's threads, several at once.
+using Handler = std::function<Response()>;
+using Handlers = std::map<std::string, Handler, std::less<>>;
 
-// The agent's one port. GET and HEAD only.
+// The agent's one port. Answers GET and HEAD (else 405), 404 where no handler is, one request per connection:
+// with two workers, clients that keep connections open would lock everyone else out.
 class HttpServer {
 public:
-    // listen: HOST:PORT or [IPV6]:PORT; port 0 takes a free one.
+    // listen: "HOST:PORT", "[V6]:PORT" or ":PORT" (every IPv4 address). Port 0 takes a free one.
+    // Errors: an address that is no address (usage), taken, not on this machine or not permitted (run time).
     static Result<std::unique_ptr<HttpServer>> start(const std::string& listen, Handlers handlers);
-    ~HttpServer();
-    HttpServer(const HttpServer&) = delete;
-    HttpServer& operator=(const HttpServer&) = delete;
 
-    [[nodiscard]] unsigned short port() const { return port_; }
-
-private:
-    HttpServer() = default;
-    static int on_request(mg_connection* connection);
-    int answer(mg_connection* connection) const;
-
-    Handlers handlers_;
-    mg_context* context_ = nullptr;
-    unsigned short port_ = 0;
+    virtual ~HttpServer() = default;  // waits for the requests that run
+    [[nodiscard]] virtual unsigned short port() const = 0;
 };
 
 }  // namespace sonde

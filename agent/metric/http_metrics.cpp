@@ -1,189 +1,294 @@
 #include "agent/metric/http_metrics.hpp"
 
-#include <prometheus/metric_family.h>
+#include <bit>
+#include <functional>
+#include <utility>
 
-#include <limits>
+#include "agent/route/route_table.hpp"
 
 namespace sonde {
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
+using Label = prometheus::ClientMetric::Label;
 
-// Methods of RFC 9110 and RFC 5789; others share a name, since anybody can invent some
-// (OpenTelemetry semantic conventions, http.request.method).
-constexpr std::array<std::string_view, 10> methods{"_OTHER",  "GET",     "HEAD",  "POST", "PUT",
+// The methods of RFC 9110 and PATCH; a client may invent others, which share one label value (OpenTelemetry).
+constexpr std::array<std::string_view, 10> methods{"_OTHER", "GET",     "HEAD",    "POST",  "PUT",
                                                    "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
 std::uint8_t method_index(std::string_view method) {
-    for (std::size_t i = 1; i < methods.size(); ++i)
-        if (methods[i] == method) return static_cast<std::uint8_t>(i);
+    for (std::uint8_t i = 1; i < methods.size(); ++i)
+        if (methods[i] == method) return i;
     return 0;
 }
 
-void bump(std::atomic<std::uint64_t>& counter) {
-    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+void add(std::atomic<std::uint64_t>& cell) {
+    cell.store(cell.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-template <typename Any>
-void fill(ClientMetric& metric, const Any& histogram) {
-    std::uint64_t cumulative = 0;
-    const auto& bounds = histogram.bounds();
-    for (std::size_t i = 0; i <= bounds.size(); ++i) {
-        cumulative += histogram.bucket(i);
-        ClientMetric::Bucket bucket;
-        bucket.cumulative_count = cumulative;
-        bucket.upper_bound = i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
-        metric.histogram.bucket.push_back(bucket);
+// Bytes of the valid UTF-8 sequence that s starts with; 0: none. One bad byte makes Prometheus refuse a whole scrape.
+std::size_t utf8_length(std::string_view s) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+    const auto lead = byte(0);
+    if (lead < 0x80) return lead >= 0x20 && lead != 0x7f ? 1 : 0;
+    const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || s.size() < length) return 0;
+    for (std::size_t i = 1; i < length; ++i)
+        if ((byte(i) & 0xc0) != 0x80) return 0;
+    const auto second = byte(1);  // overlong forms, surrogates, beyond U+10FFFF
+    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f)) return 0;
+    if ((lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) return 0;
+    return length;
+}
+
+bool is_clean(std::string_view s) {
+    while (!s.empty()) {
+        const auto length = utf8_length(s);
+        if (length == 0) return false;
+        s.remove_prefix(length);
     }
-    metric.histogram.sample_count = cumulative;
-    metric.histogram.sample_sum = histogram.sum();
+    return true;
 }
 
-MetricFamily family(const char* name, const char* help, MetricType type) {
-    MetricFamily made;
-    made.name = name;
-    made.help = help;
-    made.type = type;
-    return made;
+// s with every byte that a label must not hold as '_'.
+std::string clean(std::string_view s) {
+    std::string out;
+    while (!s.empty()) {
+        const auto length = utf8_length(s);
+        if (length == 0) {
+            out += '_';
+            s.remove_prefix(1);
+        } else {
+            out += s.substr(0, length);
+            s.remove_prefix(length);
+        }
+    }
+    return out;
 }
 
-template <typename Any>
-void append(MetricFamily& to, const std::vector<ClientMetric::Label>& labels, const Any& histogram) {
-    ClientMetric metric;
-    metric.label = labels;
-    fill(metric, histogram);
-    to.metric.push_back(std::move(metric));
+template <typename Bounds>
+prometheus::ClientMetric::Histogram to_prometheus(const ExplicitHistogram<Bounds>& histogram) {
+    const auto snapshot = histogram.snapshot();
+    prometheus::ClientMetric::Histogram out;
+    out.sample_count = snapshot.count;
+    out.sample_sum = static_cast<double>(snapshot.sum) / Bounds::unit;
+    out.bucket.reserve(Bounds::shown.size());
+    std::uint64_t cumulative = 0;
+    for (std::size_t i = 0; i < Bounds::shown.size(); ++i) {
+        cumulative += snapshot.counts[i];
+        out.bucket.push_back({cumulative, Bounds::shown[i]});
+    }
+    return out;  // the serializer adds +Inf
 }
 
-void keep_filled(std::vector<MetricFamily>& out, MetricFamily&& made) {
-    if (!made.metric.empty()) out.push_back(std::move(made));
+void add_label(std::vector<Label>& labels, const char* name, std::string_view value) {
+    if (!value.empty()) labels.push_back({name, std::string(value)});
 }
+
+prometheus::MetricFamily family(std::string name, std::string help, prometheus::MetricType type) {
+    prometheus::MetricFamily out;
+    out.name = std::move(name);
+    out.help = std::move(help);
+    out.type = type;
+    return out;
+}
+
+std::string number(std::uint16_t value) { return value == 0 ? std::string{} : std::to_string(value); }
 
 }  // namespace
 
-std::size_t HttpMetrics::KeyHash::operator()(const Key& key) const {
-    constexpr std::size_t odd = 0x9e3779b97f4a7c15ULL;
-    auto hash = (reinterpret_cast<std::uintptr_t>(key.route) * odd) ^ reinterpret_cast<std::uintptr_t>(key.service);
-    hash = hash * odd + ((std::size_t{key.status} << 32) | (std::size_t{key.port} << 16) | (std::size_t{key.method} << 8) |
-                         static_cast<std::size_t>(key.side));
-    return hash ^ (hash >> 29);
+std::size_t HttpMetrics::Key::hash() const {
+    constexpr std::uint64_t multiplier = 0x9e3779b97f4a7c15;
+    const std::hash<std::string_view> hash_of;
+    const auto numbers = static_cast<std::uint64_t>(port) << 32 | static_cast<std::uint64_t>(status) << 16 |
+                         static_cast<std::uint64_t>(method) << 8 | static_cast<std::uint64_t>(side);
+    auto h = (numbers + 1) * multiplier;
+    h = (std::rotl(h, 29) ^ hash_of(route)) * multiplier;
+    return (std::rotl(h, 29) ^ hash_of(service)) * multiplier;
 }
 
-HttpMetrics::HttpMetrics(HttpMetricsLimits limits)
-    : limits_(limits), requests_(limits.max_series + 2), phases_(limits.max_series + 1) {}
-
-HttpMetrics::RequestSeries& HttpMetrics::request_series(const Transaction& t) {
-    const auto method = method_index(t.method.view());
-    const Key key{t.route.data(), t.service.data(), t.status, t.server.port, method, t.side};
-    if (const auto at = request_index_.find(key); at != request_index_.end()) return *at->second;
-    auto made = std::make_unique<RequestSeries>();
-    made->side = t.side;
-    if (request_index_.size() >= limits_.max_series) {
-        bump(overflows_);
-        auto& overflow = request_overflow_[static_cast<std::size_t>(t.side)];
-        if (overflow != nullptr) return *overflow;
-        made->route = "{overflow}";
-        made->method = methods[0];
-        overflow = &requests_.add(std::move(made));
-        return *overflow;
+HttpMetrics::HttpMetrics(std::size_t max_label_sets)
+    : index_(std::bit_ceil(2 * max_label_sets + 1)), series_(max_label_sets), phases_(max_label_sets) {
+    for (const auto side : {Side::server, Side::client}) {
+        Key key;
+        key.route = overflow_route;
+        key.side = side;
+        overflow_[static_cast<std::size_t>(side)] = make_series(key);
     }
-    made->method = methods[method];
-    made->route = t.route;
-    made->service = t.service;
-    made->status = t.status;
-    made->port = t.server.port;
-    auto& added = requests_.add(std::move(made));
-    request_index_.emplace(key, &added);
-    return added;
+    overflow_phases_.route = overflow_route;
+    overflow_[static_cast<std::size_t>(Side::server)]->phases = &overflow_phases_;
 }
 
-HttpMetrics::PhaseSeries& HttpMetrics::phase_series(const Transaction& t) {
-    const Key key{t.route.data(), t.service.data(), 0, t.server.port, 0, t.side};
-    if (const auto at = phase_index_.find(key); at != phase_index_.end()) return *at->second;
+std::unique_ptr<HttpMetrics::Series> HttpMetrics::make_series(const Key& key) {
+    auto series = std::make_unique<Series>();
+    series->service = key.service;
+    series->route = key.route;
+    series->key = key;
+    series->key.service = series->service;
+    series->key.route = series->route;
+    return series;
+}
+
+HttpMetrics::Slot& HttpMetrics::find_slot(const Key& key, std::size_t hash) {
+    const auto mask = index_.size() - 1;
+    const auto tag = static_cast<std::uint32_t>(hash);
+    for (auto i = hash >> 32;; ++i) {
+        auto& slot = index_[i & mask];
+        if (slot.series == nullptr || (slot.tag == tag && slot.series->key == key)) return slot;
+    }
+}
+
+HttpMetrics::Series& HttpMetrics::series_for(const Key& key) {
+    const auto hash = key.hash();
+    const auto& slot = find_slot(key, hash);
+    return slot.series != nullptr ? *slot.series : create(key, hash);
+}
+
+HttpMetrics::Series& HttpMetrics::create(const Key& key, std::size_t hash) {
+    if (!is_clean(key.service) || !is_clean(key.route)) {
+        const auto service = clean(key.service), route = clean(key.route);
+        auto cleaned = key;
+        cleaned.service = service;
+        cleaned.route = route;
+        return series_for(cleaned);
+    }
+    if (series_.full()) return overflow(key.side);
+    auto made = make_series(key);
+    if (key.side == Side::server) made->phases = &phases_for(key);
+    auto& slot = find_slot(key, hash);
+    slot.tag = static_cast<std::uint32_t>(hash);
+    slot.series = &series_.append(std::move(made));
+    return *slot.series;
+}
+
+HttpMetrics::Series& HttpMetrics::overflow(Side side) {
+    add(overflowed_[static_cast<std::size_t>(side)]);
+    return *overflow_[static_cast<std::size_t>(side)];
+}
+
+// Runs only when a label set is new. There are as many places as label sets, so one is always free.
+HttpMetrics::PhaseSeries& HttpMetrics::phases_for(const Key& key) {
+    const auto size = phases_.size();
+    for (std::size_t i = 0; i < size; ++i) {
+        auto& phases = phases_.at(i);
+        if (phases.port == key.port && phases.route == key.route && phases.service == key.service) return phases;
+    }
     auto made = std::make_unique<PhaseSeries>();
-    if (phase_index_.size() >= limits_.max_series) {
-        if (phase_overflow_ != nullptr) return *phase_overflow_;
-        made->route = "{overflow}";
-        phase_overflow_ = &phases_.add(std::move(made));
-        return *phase_overflow_;
-    }
-    made->route = t.route;
-    made->service = t.service;
-    made->port = t.server.port;
-    auto& added = phases_.add(std::move(made));
-    phase_index_.emplace(key, &added);
-    return added;
+    made->service = key.service;
+    made->route = key.route;
+    made->port = key.port;
+    return phases_.append(std::move(made));
 }
 
-void HttpMetrics::observe(const Transaction& t) {
-    bump(outcomes_[static_cast<std::size_t>(t.side)][static_cast<std::size_t>(t.outcome)]);
-    auto& series = request_series(t);
-    series.duration.add(static_cast<double>(t.duration_ns) / 1e9);
-    if (t.request_body_bytes >= 0) series.request_body.add(static_cast<double>(t.request_body_bytes));
-    if (t.response_body_bytes >= 0) series.response_body.add(static_cast<double>(t.response_body_bytes));
-    if (t.side != Side::server) return;
-    auto& phases = phase_series(t).phases;
-    for (std::size_t i = 0; i < phase_count; ++i)
-        if (t.phase_ns[i] != unobserved_ns) phases[i].add(static_cast<double>(t.phase_ns[i]) / 1e9);
+void HttpMetrics::observe(const Transaction& transaction) {
+    const auto side = static_cast<std::size_t>(transaction.side);
+    add(outcomes_[side][static_cast<std::size_t>(transaction.outcome)]);
+    auto& series = series_for({transaction.service, transaction.route, transaction.server.port, transaction.status,
+                               method_index(transaction.method), transaction.side});
+    series.duration.observe(transaction.duration_ns);
+    if (transaction.request_body_bytes >= 0)
+        series.request_body.observe(static_cast<std::uint64_t>(transaction.request_body_bytes));
+    if (transaction.response_body_bytes >= 0)
+        series.response_body.observe(static_cast<std::uint64_t>(transaction.response_body_bytes));
+    if (series.phases == nullptr) return;
+    for (std::size_t phase = 0; phase < phase_count; ++phase) {
+        const auto ns = transaction.phase_ns[phase];
+        if (ns >= 0) series.phases->phases[phase].observe(static_cast<std::uint64_t>(ns));
+    }
 }
 
-std::vector<MetricFamily> HttpMetrics::Collect() const {
-    const std::array<const char*, 2> sides{"server", "client"};
-    std::array<MetricFamily, 2> durations, requests, responses;
-    for (std::size_t side = 0; side < 2; ++side) {
-        const std::string start = std::string("http_") + sides[side];
-        durations[side] = family((start + "_request_duration_seconds").c_str(),
-                                 "First request byte on the socket to last response byte.", MetricType::Histogram);
-        requests[side] = family((start + "_request_body_size_bytes").c_str(), "Request bodies as transferred.",
-                                MetricType::Histogram);
-        responses[side] = family((start + "_response_body_size_bytes").c_str(), "Response bodies as transferred.",
-                                 MetricType::Histogram);
-    }
-    const auto request_count = requests_.count.load(std::memory_order_acquire);
-    for (std::size_t i = 0; i < request_count; ++i) {
-        const auto& series = *requests_.slots[i];
-        std::vector<ClientMetric::Label> labels{{"http_request_method", series.method},
-                                                {"http_route", series.route},
-                                                {"server_port", std::to_string(series.port)},
-                                                {"service_name", series.service}};
-        // a status that was not observed is not a status
-        if (series.status != 0) labels.push_back({"http_response_status_code", std::to_string(series.status)});
-        const auto side = static_cast<std::size_t>(series.side);
-        append(durations[side], labels, series.duration);
-        append(requests[side], labels, series.request_body);
-        append(responses[side], labels, series.response_body);
-    }
-    auto phases = family("sonde_http_server_phase_seconds", "Where the time of server requests went, by phase.",
-                         MetricType::Histogram);
-    const auto phase_series_count = phases_.count.load(std::memory_order_acquire);
-    for (std::size_t i = 0; i < phase_series_count; ++i) {
-        const auto& series = *phases_.slots[i];
-        for (std::size_t phase = 0; phase < phase_count; ++phase)
-            append(phases,
-                   {{"phase", std::string(phase_names[phase])},
-                    {"http_route", series.route},
-                    {"server_port", std::to_string(series.port)},
-                    {"service_name", series.service}},
-                   series.phases[phase]);
-    }
-    auto totals = family("sonde_transactions_total", "Number of transactions by side and outcome.", MetricType::Counter);
-    for (std::size_t side = 0; side < 2; ++side)
-        for (std::size_t outcome = 0; outcome < 4; ++outcome) {
-            ClientMetric metric;
-            metric.label = {{"side", sides[side]}, {"outcome", std::string(to_string(static_cast<Outcome>(outcome)))}};
-            metric.counter.value = static_cast<double>(outcomes_[side][outcome].load(std::memory_order_relaxed));
-            totals.metric.push_back(std::move(metric));
+template <typename Visit>
+void HttpMetrics::for_each_series(Side side, Visit visit) const {
+    const auto size = series_.size();
+    for (std::size_t i = 0; i < size; ++i)
+        if (series_.at(i).key.side == side) visit(series_.at(i));
+    const auto index = static_cast<std::size_t>(side);
+    if (overflowed_[index].load(std::memory_order_relaxed) > 0) visit(*overflow_[index]);
+}
+
+template <typename Member>
+void HttpMetrics::add_family(std::vector<prometheus::MetricFamily>& out, Side side, const char* what, const char* help,
+                             Member member) const {
+    auto made = family("http_" + std::string(to_string(side)) + what, help, prometheus::MetricType::Histogram);
+    for_each_series(side, [&](const Series& series) {
+        prometheus::ClientMetric metric;
+        metric.histogram = to_prometheus(series.*member);
+        if (metric.histogram.sample_count == 0) return;
+        const auto& key = series.key;
+        const bool overflowed = &series == overflow_[static_cast<std::size_t>(side)].get();
+        add_label(metric.label, "http_request_method", overflowed ? std::string_view{} : methods[key.method]);
+        add_label(metric.label, "http_route", series.route);
+        add_label(metric.label, "http_response_status_code", number(key.status));
+        add_label(metric.label, "server_port", number(key.port));
+        add_label(metric.label, "service_name", series.service);
+        made.metric.push_back(std::move(metric));
+    });
+    if (!made.metric.empty()) out.push_back(std::move(made));
+}
+
+void HttpMetrics::add_phases(std::vector<prometheus::MetricFamily>& out) const {
+    auto made = family("sonde_http_server_phase_seconds",
+                       "Where the time of requests went, by phase; phases that were not observed are not counted.",
+                       prometheus::MetricType::Histogram);
+    const auto visit = [&made](const PhaseSeries& series) {
+        for (std::size_t phase = 0; phase < phase_count; ++phase) {
+            prometheus::ClientMetric metric;
+            metric.histogram = to_prometheus(series.phases[phase]);
+            if (metric.histogram.sample_count == 0) continue;
+            add_label(metric.label, "phase", phase_names[phase]);
+            add_label(metric.label, "http_route", series.route);
+            add_label(metric.label, "server_port", number(series.port));
+            add_label(metric.label, "service_name", series.service);
+            made.metric.push_back(std::move(metric));
         }
-    std::vector<MetricFamily> out;
-    for (std::size_t side = 0; side < 2; ++side) {
-        keep_filled(out, std::move(durations[side]));
-        keep_filled(out, std::move(requests[side]));
-        keep_filled(out, std::move(responses[side]));
+    };
+    const auto size = phases_.size();
+    for (std::size_t i = 0; i < size; ++i) visit(phases_.at(i));
+    visit(overflow_phases_);
+    if (!made.metric.empty()) out.push_back(std::move(made));
+}
+
+void HttpMetrics::add_counters(std::vector<prometheus::MetricFamily>& out) const {
+    const auto counter = [](std::vector<Label> labels, const std::atomic<std::uint64_t>& value) {
+        prometheus::ClientMetric metric;
+        metric.label = std::move(labels);
+        metric.counter.value = static_cast<double>(value.load(std::memory_order_relaxed));
+        return metric;
+    };
+    auto transactions = family("sonde_transactions_total", "Number of transactions by side and outcome.",
+                               prometheus::MetricType::Counter);
+    auto overflows = family("sonde_http_overflow_total",
+                            "Number of transactions counted in the overflow label set because the budget was spent.",
+                            prometheus::MetricType::Counter);
+    for (const auto side : {Side::server, Side::client}) {
+        const std::string side_name(to_string(side));
+        const auto index = static_cast<std::size_t>(side);
+        for (std::size_t i = 0; i < outcomes_[index].size(); ++i) {
+            const std::string outcome(to_string(static_cast<Outcome>(i)));
+            transactions.metric.push_back(counter({{"side", side_name}, {"outcome", outcome}}, outcomes_[index][i]));
+        }
+        overflows.metric.push_back(counter({{"side", side_name}}, overflowed_[index]));
     }
-    keep_filled(out, std::move(phases));
-    out.push_back(std::move(totals));
+    auto sets =
+        family("sonde_http_label_sets", "Number of label sets that HTTP metrics hold.", prometheus::MetricType::Gauge);
+    sets.metric.resize(1);
+    sets.metric[0].gauge.value = static_cast<double>(series_.size());
+    out.push_back(std::move(transactions));
+    out.push_back(std::move(overflows));
+    out.push_back(std::move(sets));
+}
+
+std::vector<prometheus::MetricFamily> HttpMetrics::Collect() const {
+    std::vector<prometheus::MetricFamily> out;
+    for (const auto side : {Side::server, Side::client}) {
+        add_family(out, side, "_request_duration_seconds",
+                   "Duration of requests, from the first request byte to the last response byte.", &Series::duration);
+        add_family(out, side, "_request_body_size_bytes", "Size of request bodies as transferred.",
+                   &Series::request_body);
+        add_family(out, side, "_response_body_size_bytes", "Size of response bodies as transferred.",
+                   &Series::response_body);
+    }
+    add_phases(out);
+    add_counters(out);
     return out;
 }
 

@@ -1,14 +1,15 @@
 #pragma once
 
 #include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "agent/metric/histogram.hpp"
@@ -16,73 +17,101 @@
 
 namespace sonde {
 
-struct HttpMetricsLimits {
-    std::size_t max_series = 10000;  // label sets of each histogram family, both sides together
-};
-
-// Every transaction as OpenTelemetry's HTTP metrics (semantic conventions 1.27, HTTP), never sampled.
-// One thread observes; a scrape on another thread neither waits for it nor holds it up: series are only ever added,
-// and the number of them is published after they are made.
-class HttpMetrics final : public prometheus::Collectable {
+// Grows at its end, never shrinks or moves: one thread appends, any thread reads what is published.
+template <typename T>
+class AppendOnlyTable {
 public:
-    explicit HttpMetrics(HttpMetricsLimits limits = {});
-
-    // Pipeline thread. Route and service must be interned: the addresses are the key. No allocation for a known series.
-    void observe(const Transaction& transaction);
-    [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
-    // Number of transactions that went to the overflow series. Any thread.
-    [[nodiscard]] std::uint64_t overflows() const { return overflows_.load(std::memory_order_relaxed); }
+    explicit AppendOnlyTable(std::size_t capacity) : slots_(capacity) {}
+    [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_acquire); }
+    [[nodiscard]] bool full() const { return size_.load(std::memory_order_relaxed) == slots_.size(); }
+    [[nodiscard]] T& at(std::size_t i) const { return *slots_[i]; }
+    T& append(std::unique_ptr<T> item) {
+        const auto i = size_.load(std::memory_order_relaxed);
+        slots_[i] = std::move(item);
+        size_.store(i + 1, std::memory_order_release);  // publishes slots_[i]
+        return *slots_[i];
+    }
 
 private:
-    struct RequestSeries {
-        Side side;
-        std::string method, route, service;
-        std::uint16_t status, port;
+    std::vector<std::unique_ptr<T>> slots_;  // never resized
+    std::atomic<std::size_t> size_{0};
+};
+
+// Every transaction as OpenTelemetry's HTTP metrics, never sampled (docs: DESIGN section 4):
+//
+//   http_{server,client}_request_duration_seconds, http_{server,client}_{request,response}_body_size_bytes
+//       {http_request_method, http_route, http_response_status_code, server_port, service_name}
+//   sonde_http_server_phase_seconds{phase, http_route, server_port, service_name}
+//   sonde_transactions_total{side, outcome}
+//   sonde_http_label_sets, sonde_http_overflow_total{side}
+//
+// A label whose value was not observed is left out. A body size that was not observed is not in its histogram.
+// Over max_label_sets, transactions with new labels go to one overflow set per side
+// (http_route="{overflow}"): totals stay whole, memory stays bounded (about 1.2 KiB a set at most).
+//
+// observe() belongs to one thread; Collect() to any, and never makes it wait.
+class HttpMetrics : public prometheus::Collectable {
+public:
+    static constexpr std::size_t default_max_label_sets = 10'000;
+
+    explicit HttpMetrics(std::size_t max_label_sets = default_max_label_sets);
+    HttpMetrics(const HttpMetrics&) = delete;
+    HttpMetrics& operator=(const HttpMetrics&) = delete;
+
+    // No allocation when a transaction with these labels was seen before.
+    void observe(const Transaction& transaction);
+    [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+
+private:
+    // Phases do not depend on method and status: several Series share one.
+    struct PhaseSeries {
+        std::string service, route;
+        std::uint16_t port = 0;
+        std::array<DurationHistogram, phase_count> phases;
+    };
+    struct Key {
+        std::string_view service, route;
+        std::uint16_t port = 0;
+        std::uint16_t status = 0;
+        std::uint8_t method = 0;
+        Side side = Side::server;
+        bool operator==(const Key&) const = default;
+        [[nodiscard]] std::size_t hash() const;
+    };
+    struct Series {
+        std::string service, route;
+        Key key;                        // its views point at the two above
+        PhaseSeries* phases = nullptr;  // server side only
         DurationHistogram duration;
         SizeHistogram request_body, response_body;
     };
-    struct PhaseSeries {
-        std::string route, service;
-        std::uint16_t port;
-        std::array<DurationHistogram, phase_count> phases;
-    };
-    // Append-only: the writer fills a slot, then publishes the count.
-    template <typename Series>
-    struct Table {
-        explicit Table(std::size_t capacity) : slots(std::make_unique<std::unique_ptr<Series>[]>(capacity)) {}
-        Series& add(std::unique_ptr<Series> series) {
-            const auto at = count.load(std::memory_order_relaxed);
-            slots[at] = std::move(series);
-            count.store(at + 1, std::memory_order_release);
-            return *slots[at];
-        }
-        std::unique_ptr<std::unique_ptr<Series>[]> slots;
-        std::atomic<std::size_t> count{0};
-    };
-    struct Key {
-        const char* route;
-        const char* service;
-        std::uint16_t status, port;
-        std::uint8_t method;
-        Side side;
-        bool operator==(const Key&) const = default;
-    };
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const;
+    struct Slot {
+        std::uint32_t tag = 0;
+        Series* series = nullptr;  // null: free
     };
 
-    RequestSeries& request_series(const Transaction& transaction);
-    PhaseSeries& phase_series(const Transaction& transaction);
+    static std::unique_ptr<Series> make_series(const Key& key);
+    Slot& find_slot(const Key& key, std::size_t hash);
+    Series& series_for(const Key& key);
+    Series& create(const Key& key, std::size_t hash);
+    Series& overflow(Side side);
+    PhaseSeries& phases_for(const Key& key);
 
-    const HttpMetricsLimits limits_;
-    Table<RequestSeries> requests_;
-    Table<PhaseSeries> phases_;
-    std::unordered_map<Key, RequestSeries*, KeyHash> request_index_;  // pipeline thread only
-    std::unordered_map<Key, PhaseSeries*, KeyHash> phase_index_;
-    std::array<RequestSeries*, 2> request_overflow_{};
-    PhaseSeries* phase_overflow_ = nullptr;
+    template <typename Visit>
+    void for_each_series(Side side, Visit visit) const;
+    template <typename Member>
+    void add_family(std::vector<prometheus::MetricFamily>& out, Side side, const char* what, const char* help,
+                    Member member) const;
+    void add_phases(std::vector<prometheus::MetricFamily>& out) const;
+    void add_counters(std::vector<prometheus::MetricFamily>& out) const;
+
+    std::vector<Slot> index_;  // open addressing, at most half full, never resized
+    AppendOnlyTable<Series> series_;
+    AppendOnlyTable<PhaseSeries> phases_;
+    std::array<std::unique_ptr<Series>, 2> overflow_;  // by side, shown once used
+    PhaseSeries overflow_phases_;
+    std::array<std::atomic<std::uint64_t>, 2> overflowed_{};
     std::array<std::array<std::atomic<std::uint64_t>, 4>, 2> outcomes_{};
-    std::atomic<std::uint64_t> overflows_{0};
 };
 
 }  // namespace sonde

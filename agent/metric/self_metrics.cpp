@@ -1,92 +1,123 @@
 #include "agent/metric/self_metrics.hpp"
 
-#include <prometheus/metric_family.h>
+#include <dirent.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
+#include <cstdio>
+#include <memory>
 
 namespace sonde {
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
+class FamilyList {
+public:
+    void add(const Sample& sample) {
+        auto& family = find_or_add(sample);
+        prometheus::ClientMetric metric;
+        metric.label.reserve(sample.labels.size());
+        for (const auto& [name, value] : sample.labels) metric.label.push_back({name, value});
+        (family.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = sample.value;
+        family.metric.push_back(std::move(metric));
+    }
+    std::vector<prometheus::MetricFamily> take() { return std::move(families_); }
 
-void add(std::vector<MetricFamily>& families, const Sample& sample) {
-    auto at = std::find_if(families.begin(), families.end(), [&](const auto& f) { return f.name == sample.name; });
-    if (at == families.end()) {
-        MetricFamily made;
-        made.name = sample.name;
+private:
+    prometheus::MetricFamily& find_or_add(const Sample& sample) {
+        const auto found = std::find_if(families_.begin(), families_.end(),
+                                        [&](const auto& family) { return family.name == sample.family; });
+        if (found != families_.end()) return *found;
+        auto& made = families_.emplace_back();
+        made.name = sample.family;
         made.help = sample.help;
-        made.type = sample.type == SampleType::counter ? MetricType::Counter : MetricType::Gauge;
-        at = families.insert(families.end(), std::move(made));
+        made.type =
+            sample.type == SampleType::counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
+        return made;
     }
-    ClientMetric metric;
-    for (const auto& [name, value] : sample.labels) metric.label.push_back({name, value});
-    (sample.type == SampleType::counter ? metric.counter.value : metric.gauge.value) = sample.value;
-    at->metric.push_back(std::move(metric));
-}
+    std::vector<prometheus::MetricFamily> families_;
+};
 
-void add_losses(std::vector<MetricFamily>& families, const LossMatrix& matrix) {
-    // proc_info is written by the recorder, never sent by the kernel
-    for (std::size_t type = SONDE_REC_CONN_OPEN; type < SONDE_REC_PROC_INFO; ++type) {
-        const std::string record(record_type_names[type]);
+void add_losses(FamilyList& out, const LossMatrix& matrix) {
+    const auto count = [](std::uint64_t n) { return static_cast<double>(n); };
+    for (std::size_t type = 1; type < matrix.rows.size(); ++type) {  // 0 is "none"
         const auto& row = matrix.rows[type];
-        add(families, {"sonde_records_seen_total", "Number of records the kernel was to send.", SampleType::counter,
-                       {{"record", record}}, static_cast<double>(row.seen)});
-        add(families, {"sonde_records_delivered_total", "Number of records that user space took in.",
-                       SampleType::counter, {{"record", record}}, static_cast<double>(row.delivered)});
-        for (std::size_t reason = 0; reason < SONDE_LOSS_REASONS; ++reason)
-            add(families, {"sonde_records_lost_total", "Number of records that were lost, by reason.",
-                           SampleType::counter,
-                           {{"record", record}, {"reason", std::string(loss_reason_names[reason])}},
-                           static_cast<double>(row.lost[reason])});
+        const std::string record(record_type_names[type]);
+        out.add({"sonde_records_seen_total",
+                 "Number of records that the kernel was to emit, counted by the kernel.",
+                 SampleType::counter,
+                 {{"record", record}},
+                 count(row.seen)});
+        out.add({"sonde_records_delivered_total",
+                 "Number of records that user space took in, counted by the reader.",
+                 SampleType::counter,
+                 {{"record", record}},
+                 count(row.delivered)});
+        for (std::size_t reason = 0; reason < row.lost.size(); ++reason)
+            out.add({"sonde_records_lost_total",
+                     "Number of records lost, counted where they were lost, by reason.",
+                     SampleType::counter,
+                     {{"record", record}, {"reason", std::string(loss_reason_names[reason])}},
+                     count(row.lost[reason])});
     }
 }
 
+// -1: /proc is not readable.
 double resident_bytes() {
-    std::ifstream file("/proc/self/statm");
-    double total = 0, resident = 0;
-    file >> total >> resident;
-    return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/self/statm", "re"), std::fclose);
+    unsigned long long total = 0, resident = 0;
+    if (!file || std::fscanf(file.get(), "%llu %llu", &total, &resident) != 2) return -1;
+    return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-double cpu_seconds() {
+double open_fds() {
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc/self/fd"), ::closedir);
+    if (!directory) return -1;
+    double count = -1;  // the directory's own descriptor
+    while (const auto* entry = ::readdir(directory.get())) count += entry->d_name[0] != '.';
+    return count;
+}
+
+void add_process(FamilyList& out) {
+    if (const auto bytes = resident_bytes(); bytes >= 0)
+        out.add({"sonde_process_resident_memory_bytes", "Resident memory of the agent.", SampleType::gauge, {}, bytes});
+    if (const auto count = open_fds(); count >= 0)
+        out.add(
+            {"sonde_process_open_fds", "Number of file descriptors the agent has open.", SampleType::gauge, {}, count});
     rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
+    if (::getrusage(RUSAGE_SELF, &usage) != 0) return;
     const auto seconds = [](const timeval& t) {
-        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
     };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-double open_descriptors() {
-    std::error_code error;
-    const std::filesystem::directory_iterator all("/proc/self/fd", error);
-    return error ? 0 : static_cast<double>(std::distance(begin(all), end(all)));
+    out.add({"sonde_process_cpu_seconds_total",
+             "CPU time of the agent in user space and in system calls.",
+             SampleType::counter,
+             {},
+             seconds(usage.ru_utime) + seconds(usage.ru_stime)});
 }
 
 }  // namespace
 
-std::vector<MetricFamily> SelfMetrics::Collect() const {
-    std::vector<MetricFamily> families;
-    add(families, {"sonde_build_info", "Version of the running agent; always 1.", SampleType::gauge,
-                   {{"version", providers_.version}}, 1});
-    add(families, {"sonde_process_resident_memory_bytes", "Resident memory of the agent.", SampleType::gauge, {},
-                   resident_bytes()});
-    add(families, {"sonde_process_cpu_seconds_total", "CPU time of the agent, user and system.", SampleType::counter,
-                   {}, cpu_seconds()});
-    add(families, {"sonde_process_open_fds", "Number of descriptors the agent has open.", SampleType::gauge, {},
-                   open_descriptors()});
-    for (const auto& feature : providers_.features())
-        add(families, {"sonde_feature_enabled", "1 where the kernel gives the feature, 0 where it is missing.",
-                       SampleType::gauge, {{"feature", feature.name}}, feature.enabled ? 1.0 : 0.0});
-    add_losses(families, providers_.losses());
-    for (const auto& sample : providers_.samples()) add(families, sample);
-    return families;
+std::vector<prometheus::MetricFamily> SelfMetrics::Collect() const {
+    FamilyList out;
+    if (!providers_.version.empty())
+        out.add({"sonde_build_info",
+                 "The running version, as a label; always 1.",
+                 SampleType::gauge,
+                 {{"version", providers_.version}},
+                 1});
+    if (providers_.losses) add_losses(out, providers_.losses());
+    if (providers_.features)
+        for (const auto& feature : providers_.features())
+            out.add({"sonde_feature_enabled",
+                     "Whether the kernel offers what a feature needs: 1 on, 0 off.",
+                     SampleType::gauge,
+                     {{"feature", feature.name}},
+                     feature.enabled ? 1.0 : 0.0});
+    if (providers_.samples)
+        for (const auto& sample : providers_.samples()) out.add(sample);
+    add_process(out);
+    return out.take();
 }
 
 }  // namespace sonde

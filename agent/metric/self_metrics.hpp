@@ -1,6 +1,7 @@
 #pragma once
 
 #include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
 
 #include <functional>
 #include <string>
@@ -11,11 +12,12 @@
 
 namespace sonde {
 
-enum class SampleType : std::uint8_t { counter, gauge };
+enum class SampleType : unsigned char { counter, gauge };
 
-// One value of one metric of the agent itself. Samples of a family share name, help and type.
+// One value of the agent about itself. Samples with the same family name are shown together: type and help of the
+// first count. Counters end in _total; help is not empty.
 struct Sample {
-    std::string name;
+    std::string family;
     std::string help;
     SampleType type = SampleType::gauge;
     std::vector<std::pair<std::string, std::string>> labels;
@@ -27,16 +29,18 @@ struct FeatureState {
     bool enabled = false;
 };
 
-// Where the values come from; each is called on a scrape's thread.
+// Where the numbers come from; each is called on the scraping thread, so it must be safe there. An empty one is
+// left out.
 struct SelfMetricsProviders {
     std::string version;
     std::function<LossMatrix()> losses;
     std::function<std::vector<FeatureState>()> features;
-    std::function<std::vector<Sample>()> samples;
+    std::function<std::vector<Sample>()> samples;  // queues, sinks, tables
 };
 
-// What the agent tells of itself: sonde_*.
-class SelfMetrics final : public prometheus::Collectable {
+// The agent about itself: sonde_records_*, sonde_feature_enabled, sonde_build_info, sonde_process_* and the samples.
+// Any thread.
+class SelfMetrics : public prometheus::Collectable {
 public:
     explicit SelfMetrics(SelfMetricsProviders providers) : providers_(std::move(providers)) {}
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;

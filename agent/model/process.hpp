@@ -12,9 +12,9 @@ struct Process {
     std::uint64_t start_time_ns = 0;  // CLOCK_MONOTONIC (since boot, like /proc/PID/stat field 22); 0: not known
     std::string comm;                 // /proc/PID/comm
     std::string exe;                  // /proc/PID/exe; empty where it could not be read
-    std::string program;              // what a person calls it: the script of an interpreter, else the executable's name
-    std::string unit;                 // systemd unit without ".service"; empty: none
-    std::string container_id;         // 64 hex digits; empty: not in a container
+    std::string program;       // what a person calls it: the script of an interpreter, else the executable's name
+    std::string unit;          // systemd unit without ".service"; empty: none
+    std::string container_id;  // 64 hex digits; empty: not in a container
 };
 using ProcessPtr = std::shared_ptr<const Process>;
 

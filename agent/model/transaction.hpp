@@ -44,8 +44,8 @@ struct Transaction {
     std::uint64_t duration_ns = 0;  // first request byte to last response byte that was seen
     std::array<std::int64_t, phase_count> phase_ns{unobserved_ns, unobserved_ns, unobserved_ns, unobserved_ns,
                                                    unobserved_ns};
-    std::uint64_t request_bytes = 0;   // on the wire, head and body
-    std::uint64_t response_bytes = 0;  // on the wire, head and body
+    std::uint64_t request_bytes = 0;        // on the wire, head and body
+    std::uint64_t response_bytes = 0;       // on the wire, head and body
     std::int64_t request_body_bytes = -1;   // -1: not observed
     std::int64_t response_body_bytes = -1;  // as transferred (chunk framing included); -1: not observed
     std::uint64_t cookie = 0;               // socket

@@ -33,8 +33,7 @@ Result<std::unique_ptr<RingSource>> RingSource::open(const Probe& probe) {
     source->page_bytes_ = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     source->mask_ = probe.ring_bytes() - 1;
     // layout: kernel/bpf/ringbuf.c: consumer page (writable), producer page, then the data mapped twice in a row
-    void* consumer =
-        ::mmap(nullptr, source->page_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, probe.ring_fd(), 0);
+    void* consumer = ::mmap(nullptr, source->page_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, probe.ring_fd(), 0);
     if (consumer == MAP_FAILED) return broken("mmap of the consumer page");
     source->consumer_position_ = static_cast<unsigned long*>(consumer);
     void* producer = ::mmap(nullptr, source->page_bytes_ + 2UL * probe.ring_bytes(), PROT_READ, MAP_SHARED,

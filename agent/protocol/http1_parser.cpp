@@ -119,8 +119,7 @@ ParseState parse_headers(Lines& lines, const Http1Limits& limits, Take take) {
         if (!is_token(name)) return ParseState::invalid;
         take(name, trim(line.substr(colon + 1)));
     }
-    return lines.consumed() + lines.rest().size() > limits.max_head_bytes ? ParseState::invalid
-                                                                          : ParseState::need_more;
+    return lines.consumed() + lines.rest().size() > limits.max_head_bytes ? ParseState::invalid : ParseState::need_more;
 }
 
 // "HTTP/1.x"; anything else is not for this parser.
@@ -250,8 +249,7 @@ BodyFraming response_framing(std::string_view request_method, const ResponseHead
         return BodyFraming::none;
     if (request_method == "CONNECT" && head.status < 300) return BodyFraming::tunnel;
     if (head.transfer_encoding) return head.chunked ? BodyFraming::chunked : BodyFraming::until_close;
-    if (head.content_length && !head.invalid)
-        return *head.content_length > 0 ? BodyFraming::length : BodyFraming::none;
+    if (head.content_length && !head.invalid) return *head.content_length > 0 ? BodyFraming::length : BodyFraming::none;
     return BodyFraming::until_close;
 }
 

@@ -11,8 +11,8 @@ constexpr char mask_byte = '*';
 
 // What replay needs, and what tells nothing about a person.
 constexpr std::array<std::string_view, 14> harmless{
-    "host",    "content-length", "transfer-encoding", "connection", "expect",     "upgrade",    "user-agent",
-    "te",      "content-type",   "accept-ranges",     "date",       "server",     "keep-alive", "traceparent"};
+    "host", "content-length", "transfer-encoding", "connection", "expect", "upgrade",    "user-agent",
+    "te",   "content-type",   "accept-ranges",     "date",       "server", "keep-alive", "traceparent"};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 

@@ -2,170 +2,150 @@
 
 #include <algorithm>
 
+#include "agent/route/path_segment.hpp"
+
 namespace sonde {
 namespace {
 
-constexpr std::size_t long_segment = 48;    // longer than any word in a path that a person wrote
-constexpr std::size_t max_segments = 12;    // deeper paths end in {rest}
-constexpr std::size_t hash_digits_min = 12;
-constexpr std::size_t token_min = 20;
+constexpr std::string_view learned_name = "{name}", rest_name = "{rest}", unrooted_route = "{token}";
+constexpr std::size_t segment_room = 32;  // bound of RouteLimits::max_segments
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-bool is_uuid(std::string_view s) {
-    if (s.size() != 36) return false;
-    for (std::size_t i = 0; i < s.size(); ++i) {
-        const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? s[i] != '-' : !is_hex(s[i])) return false;
-    }
-    return true;
+void bump(std::atomic<std::uint64_t>& counter) {
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-// 2026-01-02, optionally with a time behind it
-bool is_date(std::string_view s) {
-    if (s.size() < 10) return false;
-    for (std::size_t i = 0; i < 10; ++i)
-        if (i == 4 || i == 7 ? s[i] != '-' : !is_digit(s[i])) return false;
-    return s.size() == 10 || s[10] == 'T' || s[10] == 't';
-}
-
-bool is_email(std::string_view s) {
-    auto at = s.find('@');
-    std::size_t mark = 1;
-    if (at == std::string_view::npos) at = s.find("%40"), mark = 3;
-    return at != std::string_view::npos && at > 0 && s.find('.', at + mark) != std::string_view::npos;
-}
-
-// Letters and digits mixed the way only generated values are: many changes between the two, or just long.
-bool is_token(std::string_view s) {
-    if (s.size() < token_min) return false;
-    std::size_t digits = 0, changes = 0;
-    for (std::size_t i = 0; i < s.size(); ++i) {
-        if (!is_digit(s[i]) && !is_alpha(s[i]) && s[i] != '-' && s[i] != '_' && s[i] != '=' && s[i] != '.') return false;
-        digits += is_digit(s[i]) ? 1 : 0;
-        changes += i > 0 && is_digit(s[i]) != is_digit(s[i - 1]) ? 1 : 0;
-    }
-    return digits >= 4 && changes >= 4;
-}
-
-// "42", "-7", "1,2,3", "12345.json" keeps its ending outside
-bool is_number(std::string_view s) {
-    bool digit = false;
-    for (const char c : s) {
-        if (is_digit(c))
-            digit = true;
-        else if (c != '-' && c != ',' && c != '.' && c != '+')
-            return false;
-    }
-    return digit;
-}
-
-// "order-12345", "user_42": a word with a number of its own
-bool is_word_with_id(std::string_view s) {
-    const auto cut = s.find_last_not_of("0123456789");
-    if (cut == std::string_view::npos || cut + 1 == s.size()) return false;
-    return (s[cut] == '-' || s[cut] == '_') && s.size() - cut - 1 >= 3;
-}
-
-bool is_version(std::string_view s) {
-    return s.size() >= 2 && s.size() <= 4 && (s[0] == 'v' || s[0] == 'V') &&
-           std::all_of(s.begin() + 1, s.end(), [](char c) { return is_digit(c) || c == '.'; });
+// http://host/a → /a (RFC 9112, section 3.2.2)
+std::string_view strip_authority(std::string_view target) {
+    const auto scheme = target.find("://");
+    if (target.starts_with('/') || scheme == std::string_view::npos || scheme > 8) return target;
+    const auto slash = target.find('/', scheme + 3);
+    return slash == std::string_view::npos ? std::string_view{} : target.substr(slash);
 }
 
 }  // namespace
 
-std::string_view segment_placeholder(std::string_view s) {
-    if (s.empty() || is_version(s)) return {};
-    if (!std::all_of(s.begin(), s.end(), [](char c) { return c > ' ' && c < '\x7f'; })) return "{token}";
-    if (is_date(s)) return "{date}";
-    if (is_number(s)) return "{id}";
-    if (is_uuid(s)) return "{uuid}";
-    if (is_email(s)) return "{email}";
-    const bool hex = std::all_of(s.begin(), s.end(), is_hex);
-    if (hex && s.size() >= hash_digits_min && std::any_of(s.begin(), s.end(), is_digit)) return "{hash}";
-    if (is_word_with_id(s)) return "{id}";
-    if (s.size() > long_segment || is_token(s)) return "{token}";
-    return {};
-}
+// A path taken apart. An empty last segment is a trailing slash; "/" is one empty segment.
+struct RouteTable::Segments {
+    std::array<RouteSegment, segment_room + 1> list;
+    std::array<SegmentBuffer, segment_room> buffers;  // not initialised: most segments do not use theirs
+    std::size_t size = 0;
 
-std::string_view RouteTable::route(std::string_view service, std::string_view path) {
-    const auto hash = std::hash<std::string_view>{}(path) ^ (reinterpret_cast<std::uintptr_t>(service.data()) >> 4);
-    auto& cached = cache_[hash % cache_.size()];
-    if (cached.service.data() == service.data() && !cached.route.empty() && cached.path.view() == path)
-        return cached.route;
-    const auto found = look_up(service, path);
-    cached.path.assign(path);
-    cached.service = service;
-    cached.route = cached.path.cut() ? std::string_view{} : found;
-    return found;
-}
+    void add(RouteSegment segment) { list[size++] = segment; }
 
-std::string_view RouteTable::look_up(std::string_view service, std::string_view path) {
-    make_template(path);
-    auto& known = services_[service];
-    if (const auto at = known.routes.find(template_); at != known.routes.end()) return *at;
-    // a place of the path with very many words holds names, not words
-    const auto last = template_.rfind('/');
-    if (last != std::string::npos && last + 1 < template_.size() && template_[last + 1] != '{') {
-        auto parent = template_.substr(0, last + 1);
-        auto at = known.children.find(parent);
-        if (at == known.children.end()) {
-            if (known.children.size() >= limits_.max_routes_per_service) return overflow();
-            at = known.children.emplace(std::move(parent), 0).first;
+    void split(std::string_view path, std::size_t max_segments) {
+        std::size_t begin = 1;
+        while (begin < path.size()) {
+            const auto end = std::min(path.find('/', begin), path.size());
+            auto segment = path.substr(begin, end - begin);
+            begin = end + 1;
+            segment = segment.substr(0, segment.find(';'));
+            if (segment.empty()) continue;
+            if (size == max_segments) return add({rest_name, false});
+            auto& buffer = buffers[size];
+            add(classify_segment(segment, buffer));
         }
-        if (at->second >= limits_.max_children) {
-            template_.resize(last + 1);
-            template_ += "{name}";
-            if (const auto named = known.routes.find(template_); named != known.routes.end()) return *named;
-        } else {
-            ++at->second;
-        }
+        if (size == 0 || path.ends_with('/')) add({"", false});
     }
-    const auto count = count_.load(std::memory_order_relaxed);
-    if (count >= limits_.max_routes || known.routes.size() >= limits_.max_routes_per_service) return overflow();
-    count_.store(count + 1, std::memory_order_relaxed);
-    return *known.routes.insert(template_).first;
-}
+};
+
+RouteTable::RouteTable(const RouteLimits& limits)
+    : limits_{limits.max_routes_per_service, limits.max_routes,
+              std::clamp<std::size_t>(limits.max_segments, 1, segment_room), limits.max_children},
+      cache_(cache_entries) {}
 
 std::string_view RouteTable::overflow() {
-    overflows_.store(overflows_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    bump(stats_.overflowed);
     return overflow_route;
 }
 
-void RouteTable::make_template(std::string_view path) {
-    template_.clear();
-    if (path.empty() || path.front() != '/') {
-        template_ = path == "*" ? "*" : path.empty() ? "/" : "{token}";
-        return;
+RouteTable::Service* RouteTable::find_service(std::string_view name) {
+    if (const auto found = services_by_name_.find(name); found != services_by_name_.end()) return found->second;
+    if (services_.size() >= limits_.max_routes) return nullptr;
+    services_.push_back({std::string(name), static_cast<std::uint32_t>(nodes_.size()), 0});
+    nodes_.emplace_back();
+    services_by_name_.emplace(services_.back().name, &services_.back());
+    bump(stats_.services);
+    return &services_.back();
+}
+
+std::string_view RouteTable::route(std::string_view service_name, std::string_view path) {
+    path = path.substr(0, path.find('?'));  // twice memchr: find_first_of calls it for every byte
+    path = path.substr(0, path.find('#'));
+    const std::hash<std::string_view> hash_of;
+    const auto hash = hash_of(path) ^ (hash_of(service_name) * std::size_t{0x9e3779b97f4a7c15});
+    auto& entry = cache_[hash & (cache_entries - 1)];
+    if (entry.hash == hash && entry.service != nullptr && entry.path.view() == path &&
+        entry.service->name == service_name) {
+        bump(stats_.cache_hits);
+        return entry.route.data() == overflow_route.data() ? overflow() : entry.route;
     }
-    std::size_t segments = 0;
-    while (!path.empty()) {
-        path.remove_prefix(1);  // the slash
-        const auto segment = path.substr(0, path.find('/'));
-        path.remove_prefix(segment.size());
-        template_ += '/';
-        if (++segments > max_segments) {
-            template_ += "{rest}";
-            return;
-        }
-        const auto placeholder = segment_placeholder(segment);
-        if (!placeholder.empty()) {
-            template_ += placeholder;
-            continue;
-        }
-        // "app.3f2a9c81d4e5.js": the middle is a hash, the ending says what it is
-        const auto dot = segment.rfind('.');
-        const auto stem = segment.substr(0, dot);
-        const auto inner = dot == std::string_view::npos ? std::string_view{} : segment_placeholder(stem);
-        if (!inner.empty()) {
-            template_ += inner;
-            template_ += segment.substr(dot);
-        } else {
-            template_ += segment;
-        }
+    auto* service = find_service(service_name);
+    if (service == nullptr) return overflow();
+    const auto result = lookup(*service, path);
+    if (path.size() <= max_cached_path) {
+        entry.hash = hash;
+        entry.service = service;
+        entry.route = result;
+        entry.path.assign(path);
     }
+    return result;
+}
+
+std::uint32_t RouteTable::child(std::uint32_t parent, std::string_view text) const {
+    const auto found = edges_.find({parent, text});
+    return found == edges_.end() ? none : found->second;
+}
+
+std::string_view RouteTable::lookup(Service& service, std::string_view path) {
+    path = strip_authority(path);
+    if (path == "*") return "*";                                 // OPTIONS *
+    if (!path.empty() && path[0] != '/') return unrooted_route;  // host:port of CONNECT, nonsense
+    Segments segments;
+    segments.split(path, limits_.max_segments);
+
+    auto node = service.root;
+    std::size_t known = 0;
+    for (; known < segments.size; ++known) {
+        auto& segment = segments.list[known];
+        auto next = child(node, segment.text);
+        if (next == none && segment.word && nodes_[node].words >= limits_.max_children) {
+            segment = {learned_name, false};
+            next = child(node, learned_name);
+        }
+        if (next == none) break;
+        node = next;
+    }
+    if (known == segments.size && !nodes_[node].route.empty()) return nodes_[node].route;
+    if (service.routes >= limits_.max_routes_per_service ||
+        stats_.routes.load(std::memory_order_relaxed) >= limits_.max_routes)
+        return overflow();
+    return insert(service, segments, known, node);
+}
+
+// Adds the edges from segments[known] on below node. Their texts are slices of the route's own string.
+std::string_view RouteTable::insert(Service& service, Segments& segments, std::size_t known, std::uint32_t node) {
+    auto& text = strings_.emplace_back();
+    std::array<std::size_t, segment_room + 1> begins{};
+    bool collapsed = false;
+    for (std::size_t i = 0; i < segments.size; ++i) {
+        text += '/';
+        begins[i] = text.size();
+        text += segments.list[i].text;
+        collapsed = collapsed || segments.list[i].text == learned_name;
+    }
+    const std::string_view route(text);
+    for (std::size_t i = known; i < segments.size; ++i) {
+        const auto made = static_cast<std::uint32_t>(nodes_.size());
+        nodes_.emplace_back();
+        edges_.emplace(Edge{node, route.substr(begins[i], segments.list[i].text.size())}, made);
+        if (segments.list[i].word) ++nodes_[node].words;
+        node = made;
+    }
+    nodes_[node].route = route;
+    ++service.routes;
+    bump(stats_.routes);
+    if (collapsed) bump(stats_.collapsed);
+    return route;
 }
 
 }  // namespace sonde

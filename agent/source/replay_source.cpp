@@ -34,8 +34,9 @@ bool ReplaySource::read(void* bytes, std::size_t size) {
 }
 
 Error ReplaySource::damaged(const std::string& how) const {
-    return fail(path_ + " " + how + " (record " + std::to_string(records_ + 1) + ", byte " + std::to_string(offset_) + ")",
-                "everything before it was replayed; record again for the rest");
+    return fail(
+        path_ + " " + how + " (record " + std::to_string(records_ + 1) + ", byte " + std::to_string(offset_) + ")",
+        "everything before it was replayed; record again for the rest");
 }
 
 Status ReplaySource::read_trailer(const RecordingFrame& frame) {

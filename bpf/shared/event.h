@@ -32,11 +32,11 @@ enum sonde_record_type {
 	SONDE_REC_CONN_CLOSE = 2,    /* the socket went to TCP_CLOSE */
 	SONDE_REC_REQUEST_HEAD = 3,  /* first bytes of a run of request bytes */
 	SONDE_REC_RESPONSE_HEAD = 4, /* first bytes of a run of response bytes */
-	SONDE_REC_PROGRESS = 5,      /* a later segment that carries PSH or FIN */
+	SONDE_REC_PROGRESS = 5,	     /* a later segment that carries PSH or FIN */
 	SONDE_REC_SOCKET_READ = 6,   /* the application read bytes of a request */
 	SONDE_REC_PROC_EXEC = 7,
 	SONDE_REC_PROC_EXIT = 8,
-	SONDE_REC_PROC_INFO = 9,     /* recordings only: what user space knew of a process */
+	SONDE_REC_PROC_INFO = 9, /* recordings only: what user space knew of a process */
 	SONDE_REC_TYPES = 10,
 };
 
@@ -66,15 +66,15 @@ struct sonde_header {
 
 /* The clocks of one thread, taken on that thread. Both only ever grow. */
 struct sonde_thread_clock {
-	__u32 tgid;        /* process id in the initial pid namespace; 0: not known */
+	__u32 tgid; /* process id in the initial pid namespace; 0: not known */
 	__u32 tid;
-	__u64 cpu_ns;      /* time on a core since the thread started */
+	__u64 cpu_ns;	   /* time on a core since the thread started */
 	__u64 runqueue_ns; /* time ready to run without a core since the thread started */
 };
 
 struct sonde_conn_open {
 	struct sonde_header h;
-	__u8 local[16];  /* network order; IPv4 in the first four bytes */
+	__u8 local[16]; /* network order; IPv4 in the first four bytes */
 	__u8 remote[16];
 	__u16 local_port; /* host order */
 	__u16 remote_port;
@@ -87,9 +87,9 @@ struct sonde_conn_close {
 	struct sonde_header h;
 	__u64 bytes_received;
 	__u64 bytes_sent;
-	__u32 rtt_us;      /* smoothed */
+	__u32 rtt_us;	   /* smoothed */
 	__u32 retransmits; /* segments, whole life */
-	__s32 error;       /* sk_err: 0, ECONNRESET, ETIMEDOUT, … */
+	__s32 error;	   /* sk_err: 0, ECONNRESET, ETIMEDOUT, … */
 	__u32 pad;
 };
 
@@ -103,8 +103,8 @@ struct sonde_head {
 	__u8 tcp_flags;
 	__u32 ack; /* next sequence number of the other direction that the sender expects: pairs exactly */
 	struct sonde_thread_clock thread; /* of the running thread; means something for SONDE_OUT only */
-	__u8 tail[SONDE_TAIL_BYTES];      /* the last bytes of the segment, right-aligned, zeros before */
-#ifndef __cplusplus /* C++ has no flexible arrays: the bytes follow the struct */
+	__u8 tail[SONDE_TAIL_BYTES];	  /* the last bytes of the segment, right-aligned, zeros before */
+#ifndef __cplusplus			  /* C++ has no flexible arrays: the bytes follow the struct */
 	__u8 data[];
 #endif
 };
@@ -158,7 +158,7 @@ struct sonde_proc_info {
 	__u16 container_length;
 	__u16 pad;
 	__u64 start_time_ns; /* CLOCK_MONOTONIC, 0: not known */
-#ifndef __cplusplus /* C++ has no flexible arrays: the bytes follow the struct */
+#ifndef __cplusplus	     /* C++ has no flexible arrays: the bytes follow the struct */
 	__u8 strings[];
 #endif
 };

@@ -27,7 +27,8 @@ static __always_inline int sonde_is_target_start(__u8 c, int connect)
 {
 	if (c == '/' || c == '*' || c == 'h' || c == 'H')
 		return 1;
-	return connect && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '[');
+	return connect &&
+	       ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '[');
 }
 
 /* bytes: SONDE_SNIFF_BYTES readable bytes, the first n of them payload. */
@@ -50,7 +51,8 @@ static __always_inline enum sonde_sniff sonde_sniff_request(const __u8 *bytes, _
 				return SONDE_SNIFF_NO;
 			if (i + 1 >= n)
 				return SONDE_SNIFF_PARTIAL;
-			return sonde_is_target_start(bytes[i + 1], connect) ? SONDE_SNIFF_YES : SONDE_SNIFF_NO;
+			return sonde_is_target_start(bytes[i + 1], connect) ? SONDE_SNIFF_YES
+									    : SONDE_SNIFF_NO;
 		}
 		if (!sonde_is_method_byte(bytes[i]))
 			return SONDE_SNIFF_NO;
@@ -61,14 +63,15 @@ static __always_inline enum sonde_sniff sonde_sniff_request(const __u8 *bytes, _
 /* "HTTP/1." */
 static __always_inline int sonde_sniff_response(const __u8 *bytes, __u32 n)
 {
-	return n >= 7 && bytes[0] == 'H' && bytes[1] == 'T' && bytes[2] == 'T' && bytes[3] == 'P' && bytes[4] == '/' &&
-	       bytes[5] == '1' && bytes[6] == '.';
+	return n >= 7 && bytes[0] == 'H' && bytes[1] == 'T' && bytes[2] == 'T' && bytes[3] == 'P' &&
+	       bytes[4] == '/' && bytes[5] == '1' && bytes[6] == '.';
 }
 
 /* The HTTP/2 connection preface starts "PRI * HTTP/2" (RFC 9113 §3.4). */
 static __always_inline int sonde_sniff_http2(const __u8 *bytes, __u32 n)
 {
-	return n >= 5 && bytes[0] == 'P' && bytes[1] == 'R' && bytes[2] == 'I' && bytes[3] == ' ' && bytes[4] == '*';
+	return n >= 5 && bytes[0] == 'P' && bytes[1] == 'R' && bytes[2] == 'I' && bytes[3] == ' ' &&
+	       bytes[4] == '*';
 }
 
 /* The last bytes of a segment are an empty line: a head that ends here is complete. */

@@ -8,27 +8,32 @@
 
 namespace sonde {
 
-// JSON lines in DIRECTORY/transactions.jsonl. A line that a crash tore is cut off when the file is opened again.
+// Appends records as JSON lines to `<directory>/transactions.jsonl`.
+// Every line of the file is whole once flushed: a line that a crash tore off is removed when the file is opened.
 class FileSink final : public Sink {
 public:
-    // Makes the directory (0750) where it is missing; leaves nothing behind when it fails.
+    // Makes the directory (0750, parents too) and the file (0640) where they are missing. On failure it removes
+    // what it made. The file is locked (flock): a second process that would write it is refused.
     static Result<std::unique_ptr<FileSink>> open(const std::string& directory);
+    ~FileSink() override;
 
     [[nodiscard]] std::string_view name() const override { return "file"; }
     void write(const Record& record) override;
     Status flush() override;
     [[nodiscard]] SinkStats stats() const override;
 
-private:
-    FileSink(std::string path, std::unique_ptr<FileWriter> writer)
-        : path_(std::move(path)), writer_(std::move(writer)) {}
-    Status settle(const Status& outcome);
+    [[nodiscard]] std::string_view writer_name() const { return writer_->name(); }
+    [[nodiscard]] const std::string& path() const { return path_; }
 
-    const std::string path_;
-    const std::unique_ptr<FileWriter> writer_;
-    std::string line_;                       // reused
-    std::uint64_t records_since_flush_ = 0;  // may be lost by the next error
-    SinkStats stats_;
+private:
+    FileSink(std::string path, UniqueFd file, std::unique_ptr<FileWriter> writer);
+
+    std::string path_;
+    UniqueFd file_;  // holds the lock; the writer has its own
+    std::unique_ptr<FileWriter> writer_;
+    std::string line_;
+    std::uint64_t records_ = 0;
+    std::uint64_t failed_records_ = 0;
 };
 
 }  // namespace sonde

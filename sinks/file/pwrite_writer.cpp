@@ -4,40 +4,56 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
+#include <utility>
 
 namespace sonde {
-namespace {
 
-constexpr std::size_t buffer_bytes = 256 * 1024;
+PwriteWriter::PwriteWriter(UniqueFd fd, std::uint64_t offset)
+    : fd_(std::move(fd)), offset_(offset), buffer_(std::make_unique_for_overwrite<char[]>(buffer_bytes)) {}
 
-}  // namespace
-
-PwriteWriter::PwriteWriter(UniqueFd file, std::uint64_t offset) : file_(std::move(file)), offset_(offset) {
-    buffer_.reserve(buffer_bytes);
-}
+PwriteWriter::~PwriteWriter() { write_out(); }
 
 Status PwriteWriter::append(std::span<const char> bytes) {
-    if (buffer_.size() + bytes.size() > buffer_bytes)
-        if (auto flushed = flush(); !flushed) return flushed;
-    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+    const auto has_room = [&] { return bytes.size() <= buffer_bytes - end_; };
+    // After a failure only flush() tries again: not every append pays for a write that is likely to fail.
+    if (!has_room() && last_errno_ == 0) write_out();
+    if (!has_room()) {
+        stats_.rejected_bytes += bytes.size();
+        return fail(std::generic_category().message(last_errno_ != 0 ? last_errno_ : EMSGSIZE));
+    }
+    if (!bytes.empty()) std::memcpy(buffer_.get() + end_, bytes.data(), bytes.size());
+    end_ += bytes.size();
+    stats_.appended_bytes += bytes.size();
     return done();
 }
 
 Status PwriteWriter::flush() {
-    std::size_t at = 0;
-    while (at < buffer_.size()) {
-        const auto n = ::pwrite(file_.get(), buffer_.data() + at, buffer_.size() - at, static_cast<off_t>(offset_));
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) {
-            buffer_.clear();
-            return fail(std::string("cannot write: ") + std::strerror(n == 0 ? ENOSPC : errno));
+    if (write_out()) return done();
+    return fail(std::generic_category().message(last_errno_));
+}
+
+bool PwriteWriter::write_out() {
+    last_errno_ = 0;
+    while (begin_ < end_) {
+        const auto written = ::pwrite(fd_.get(), buffer_.get() + begin_, end_ - begin_, static_cast<off_t>(offset_));
+        if (written > 0) {
+            begin_ += static_cast<std::size_t>(written);
+            offset_ += static_cast<std::uint64_t>(written);
+            stats_.written_bytes += static_cast<std::uint64_t>(written);
+            continue;
         }
-        at += static_cast<std::size_t>(n);
-        offset_ += static_cast<std::uint64_t>(n);
-        written_bytes_ += static_cast<std::uint64_t>(n);
+        if (written < 0 && errno == EINTR) continue;
+        last_errno_ = written < 0 ? errno : EIO;
+        ++stats_.errors;
+        break;
     }
-    buffer_.clear();
-    return done();
+    if (begin_ > 0) {
+        std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    return last_errno_ == 0;
 }
 
 }  // namespace sonde

@@ -4,20 +4,23 @@
 
 #include <array>
 #include <memory>
-#include <string>
 
 #include "sinks/file/writer.hpp"
 
 namespace sonde {
 
-// Writes through io_uring with registered buffers and a registered file: while one buffer fills, up to three others
-// are on their way. Each write carries its own offset, so completions may come in any order.
+// Up to four writes in flight through io_uring, from registered buffers to a registered file. Every write has its
+// own offset, so they may complete in any order.
 //
-//   free ──append──▶ filling ──full or flush──▶ in flight ──completed──▶ free
+//   state      the buffer holds                          leaves it by
+//   free       nothing                                   append() → filling
+//   filling    appended bytes; at most one buffer        full, or flush() with none held → in_flight
+//   in_flight  bytes that the kernel reads               completion → free, in_flight (short, interrupted), held
+//   held       bytes whose write failed                  flush() → in_flight
 class UringWriter final : public FileWriter {
 public:
-    // Null where io_uring is not to be had: then use the plain writer.
-    static std::unique_ptr<UringWriter> make(UniqueFd& file, std::uint64_t offset);
+    // Takes `fd` over on success. nullptr where io_uring is not to be had: `fd` is as before.
+    static std::unique_ptr<UringWriter> create(UniqueFd& fd, std::uint64_t offset);
     ~UringWriter() override;
     UringWriter(const UringWriter&) = delete;
     UringWriter& operator=(const UringWriter&) = delete;
@@ -25,33 +28,39 @@ public:
     [[nodiscard]] std::string_view name() const override { return "io_uring"; }
     Status append(std::span<const char> bytes) override;
     Status flush() override;
-    [[nodiscard]] std::uint64_t written_bytes() const override { return written_bytes_; }
+    [[nodiscard]] WriterStats stats() const override { return stats_; }
 
 private:
     static constexpr std::size_t buffer_count = 4;
-    static constexpr std::size_t buffer_bytes = 256 * 1024;
+    enum class State : unsigned char { free, filling, in_flight, held };
     struct Buffer {
-        std::unique_ptr<char[]> bytes;
-        std::size_t size = 0;      // bytes in it
-        std::size_t done = 0;      // of them, written: a write may be short
-        std::uint64_t offset = 0;  // of its first byte in the file
-        bool in_flight = false;
+        State state = State::free;
+        unsigned retries = 0;      // in a row without progress
+        std::uint64_t offset = 0;  // in the file, of the buffer's first byte
+        std::size_t size = 0;
+        std::size_t written = 0;  // bytes that the kernel has taken already
     };
 
-    UringWriter() = default;
-    void submit(std::size_t index);
-    void wait_one();
-    Status take_error();
+    explicit UringWriter(std::uint64_t offset);
+    bool start(int fd);
+    Buffer* room_for(std::size_t size);
+    void write_all(State state);
+    void submit(Buffer& buffer);
+    bool reap(bool wait);
+    void complete(Buffer& buffer, int result);
+    void hold(Buffer& buffer, int error);
+    [[nodiscard]] char* bytes_of(const Buffer& buffer) const;
+    [[nodiscard]] Buffer* find(State state);
 
-    UniqueFd file_;
     io_uring ring_{};
-    bool ring_ready_ = false;
+    bool has_ring_ = false;
+    int ring_errno_ = 0;  // the ring itself failed: nothing more can be written through it
+    UniqueFd fd_;
+    std::uint64_t offset_;  // in the file, of the next byte that is appended
+    std::unique_ptr<char[]> bytes_;
     std::array<Buffer, buffer_count> buffers_;
-    std::size_t filling_ = 0;
-    std::size_t in_flight_ = 0;
-    std::uint64_t offset_ = 0;
-    std::uint64_t written_bytes_ = 0;
-    int error_ = 0;
+    int last_errno_ = 0;  // of the last write that failed
+    WriterStats stats_;
 };
 
 }  // namespace sonde

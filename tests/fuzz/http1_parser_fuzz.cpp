@@ -19,8 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::span<const char> bytes(reinterpret_cast<const char*>(data), size);
     const auto request = sonde::parse_request_head(bytes, {});
     check(request.consumed <= size);
-    for (const auto part : {request.method, request.target, request.path, request.authority, request.host,
-                            request.user_agent})
+    for (const auto part :
+         {request.method, request.target, request.path, request.authority, request.host, request.user_agent})
         check(part == "/" || inside(part, bytes));
     if (request.state == sonde::ParseState::done) {
         const auto again = sonde::parse_request_head(bytes.first(request.consumed), {});

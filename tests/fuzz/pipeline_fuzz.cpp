@@ -5,7 +5,7 @@
 
 // Any bytes as records, through decoder, tracker and metrics. The first two bytes of each piece are its length.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    sonde::HttpMetrics metrics({.max_series = 64});
+    sonde::HttpMetrics metrics(64);
     sonde::PipelineOptions options;
     options.read_proc = false;
     options.tracker.max_connections = 8;

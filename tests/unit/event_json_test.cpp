@@ -1,0 +1,213 @@
+#include "sinks/event_json.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <boost/json/src.hpp>
+#include <random>
+
+namespace sonde {
+namespace {
+
+namespace json = boost::json;
+
+Transaction full_transaction() {
+    auto process = std::make_shared<Process>();
+    process->pid = 211;
+    process->comm = "gunicorn";
+    process->exe = "/usr/bin/python3.11";
+    process->container_id = "abc";
+    Transaction t;
+    t.time_ns = 1'767'323'045'678'901'234;
+    t.duration_ns = 2'913'000;
+    t.phase_ns = {21'000, 900'000, 12'000, 1'900'000, 80'000};
+    t.request_bytes = 312;
+    t.response_bytes = 1840;
+    t.request_body_bytes = 0;
+    t.response_body_bytes = 1700;
+    t.outcome = Outcome::ok;
+    t.status = 200;
+    t.method = {"GET"};
+    t.path = {"/orders/42"};
+    t.host = {"shop.local"};
+    t.user_agent = {"curl/7.88.1"};
+    t.route = "/orders/{id}";
+    t.service = "shop";
+    t.server = {.address = {10, 0, 0, 5}, .port = 8080, .family = AF_INET};
+    t.client = {.address = {203, 0, 113, 9}, .port = 51234, .family = AF_INET};
+    t.tid = 214;
+    t.process = process;
+    return t;
+}
+
+std::string encode(const Record& record) {
+    std::string out;
+    append_event_json(out, record);
+    return out;
+}
+
+json::object parse(const std::string& line) {
+    EXPECT_EQ(line.find('\n'), line.size() - 1);
+    json::error_code error;
+    auto value = json::parse(line, error);
+    EXPECT_FALSE(error) << error.message() << ": " << line;
+    return error ? json::object{} : value.as_object();
+}
+
+TEST(EventJson, WritesTheWholeShape) {
+    EXPECT_EQ(encode(full_transaction()),
+              R"({"type":"transaction","time":"2026-01-02T03:04:05.678901234Z","side":"server","service":"shop",)"
+              R"("method":"GET","route":"/orders/{id}","path":"/orders/42","status":200,"outcome":"ok",)"
+              R"("protocol":"http/1.1","tls":false,"duration_ns":2913000,"phases":{"queue_ns":21000,"cpu_ns":900000,)"
+              R"("runqueue_ns":12000,"blocked_ns":1900000,"transfer_ns":80000},"request_bytes":312,)"
+              R"("response_bytes":1840,"request_body_bytes":0,"response_body_bytes":1700,"host":"shop.local",)"
+              R"("user_agent":"curl/7.88.1","client_ip":"203.0.113.9","server":{"address":"10.0.0.5","port":8080},)"
+              R"("client":{"address":"203.0.113.9","port":51234},"process":{"pid":211,"tid":214,"comm":"gunicorn",)"
+              R"("exe":"/usr/bin/python3.11"},"container":{"id":"abc"},"sample_weight":1,"unobserved":[]})"
+              "\n");
+}
+
+TEST(EventJson, NamesWhatWasNotObserved) {
+    const auto object = parse(encode(Transaction{}));
+    json::array expected;
+    for (const auto* name : {"service", "method", "route", "path", "status", "queue", "cpu", "runqueue", "blocked",
+                             "transfer", "request_body_bytes", "response_body_bytes", "host", "user_agent", "client_ip",
+                             "server", "client", "process"})
+        expected.emplace_back(name);
+    EXPECT_EQ(object.at("unobserved").as_array(), expected);
+    for (const auto* name : {"service", "method", "route", "path", "status", "request_body_bytes",
+                             "response_body_bytes", "host", "user_agent", "client_ip", "server", "client", "process"})
+        EXPECT_TRUE(object.at(name).is_null()) << name;
+    for (const auto& phase : object.at("phases").as_object()) EXPECT_TRUE(phase.value().is_null());
+    EXPECT_FALSE(object.contains("container"));
+    EXPECT_EQ(object.at("time").as_string(), "1970-01-01T00:00:00.000000000Z");
+    EXPECT_EQ(object.at("outcome").as_string(), "unobserved");
+}
+
+TEST(EventJson, AHeaderThatWasNotSentIsEmptyNotUnobserved) {
+    auto transaction = full_transaction();
+    transaction.host.clear();
+    const auto object = parse(encode(transaction));
+    EXPECT_EQ(object.at("host").as_string(), "");
+    EXPECT_TRUE(object.at("unobserved").as_array().empty());
+}
+
+TEST(EventJson, WritesProcessPartsThatAreNotKnownAsNull) {
+    auto transaction = full_transaction();
+    auto process = std::make_shared<Process>();
+    process->pid = 7;
+    transaction.process = process;
+    transaction.tid = 0;
+    const auto object = parse(encode(transaction));
+    EXPECT_EQ(json::serialize(object.at("process")), R"({"pid":7,"tid":null,"comm":null,"exe":null})");
+    EXPECT_EQ(json::serialize(object.at("unobserved")), R"(["tid","comm","exe"])");
+}
+
+TEST(EventJson, WritesIpv6) {
+    auto transaction = full_transaction();
+    transaction.client.family = AF_INET6;
+    transaction.client.address = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    const auto object = parse(encode(transaction));
+    EXPECT_EQ(object.at("client_ip").as_string(), "2001:db8::1");
+    EXPECT_EQ(object.at("client").at("address").as_string(), "2001:db8::1");
+}
+
+TEST(EventJson, WritesExtremeNumbersAndTimes) {
+    auto transaction = full_transaction();
+    transaction.time_ns = UINT64_MAX;
+    transaction.duration_ns = UINT64_MAX;
+    transaction.request_body_bytes = INT64_MAX;
+    auto object = parse(encode(transaction));
+    EXPECT_EQ(object.at("time").as_string(), "2554-07-21T23:34:33.709551615Z");
+    EXPECT_EQ(object.at("duration_ns").as_uint64(), UINT64_MAX);
+    EXPECT_EQ(object.at("request_body_bytes").as_int64(), INT64_MAX);
+    transaction.time_ns = 1'709'251'199'999'999'999;  // last nanosecond of a leap day
+    object = parse(encode(transaction));
+    EXPECT_EQ(object.at("time").as_string(), "2024-02-29T23:59:59.999999999Z");
+}
+
+std::string path_text(std::string_view path) {
+    auto transaction = full_transaction();
+    transaction.path = {path};
+    return std::string(parse(encode(transaction)).at("path").as_string());
+}
+
+TEST(EventJson, EscapesSoThatTheTextComesBack) {
+    std::string text;
+    for (char c = 0x01; c < 0x7f; ++c) text += c;
+    text += std::string_view("\0end", 4);
+    text += "\u007f\u0080\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff";
+    EXPECT_EQ(path_text(text), text);
+}
+
+TEST(EventJson, ReplacesInvalidUtf8) {
+    const std::string bad = "\xEF\xBF\xBD";                               // U+FFFD
+    EXPECT_EQ(path_text("a\x80z"), "a" + bad + "z");                      // continuation alone
+    EXPECT_EQ(path_text("a\xC0\xAFz"), "a" + bad + bad + "z");            // overlong
+    EXPECT_EQ(path_text("a\xE0\x80\xAFz"), "a" + bad + bad + bad + "z");  // overlong
+    EXPECT_EQ(path_text("a\xF0\x8F\xBF\xBFz"), "a" + bad + bad + bad + bad + "z");
+    EXPECT_EQ(path_text("a\xED\xA0\x80z"), "a" + bad + bad + bad + "z");            // surrogate
+    EXPECT_EQ(path_text("a\xF4\x90\x80\x80z"), "a" + bad + bad + bad + bad + "z");  // beyond U+10FFFF
+    EXPECT_EQ(path_text("a\xF5z\xFF"), "a" + bad + "z" + bad);
+    EXPECT_EQ(path_text("a\xE2\x82z"), "a" + bad + "z");  // one for the part that could have been a character
+    EXPECT_EQ(path_text("a\xE2\x82"), "a" + bad);
+}
+
+TEST(EventJson, ACutStringStaysValid) {
+    const std::string path = std::string(511, 'a') + "\u00e9";  // cut inside the last character
+    EXPECT_EQ(path_text(path), std::string(511, 'a') + "\xEF\xBF\xBD");
+    EXPECT_EQ(path_text(std::string(511, 'a') + "\"\""), std::string(511, 'a') + "\"");
+}
+
+TEST(EventJson, TextLongerThanTheBufferComesThrough) {
+    auto process = std::make_shared<Process>();
+    process->exe = std::string(10'000, 'x') + "\n" + std::string(10'000, 'y');
+    auto transaction = full_transaction();
+    transaction.process = process;
+    EXPECT_EQ(parse(encode(transaction)).at("process").at("exe").as_string(), process->exe);
+}
+
+TEST(EventJson, RandomBytesAlwaysGiveALine) {
+    std::mt19937 random(1);  // the same bytes in every run
+    for (int round = 0; round < 2000; ++round) {
+        std::string bytes(random() % 600, '\0');
+        for (auto& byte : bytes) byte = static_cast<char>(random() & 0xFFU);
+        auto transaction = full_transaction();
+        transaction.path = {bytes};
+        transaction.host = {bytes};
+        transaction.method = {"X" + bytes};
+        transaction.route = bytes;
+        parse(encode(transaction));
+    }
+}
+
+TEST(EventJson, AppendsWithoutAllocation) {
+    std::string out = "before\n";
+    out.reserve(4096);
+    const auto* data = out.data();
+    append_event_json(out, full_transaction());
+    EXPECT_EQ(out.data(), data);
+    EXPECT_EQ(out, "before\n" + encode(full_transaction()));
+}
+
+TEST(EventJson, WritesLoss) {
+    LossRecord loss;
+    loss.time_ns = 1'000'000'001;
+    loss.in_flight = 2;
+    auto& head = loss.since_last.rows[SONDE_REC_REQUEST_HEAD];
+    head.seen = 20;
+    head.delivered = 5;
+    head.lost = {12, 0, 3, 0};
+    auto& open = loss.since_last.rows[SONDE_REC_CONN_OPEN];
+    open.seen = open.delivered = 4;
+    const auto line = encode(loss);
+    parse(line);
+    EXPECT_EQ(line,
+              R"({"type":"loss","time":"1970-01-01T00:00:01.000000001Z","lost":[)"
+              R"({"record":"request_head","reason":"ring_full","count":12},)"
+              R"({"record":"request_head","reason":"read_fault","count":3}],"seen":24,"delivered":9,"in_flight":2})"
+              "\n");
+}
+
+}  // namespace
+}  // namespace sonde
