@@ -56,6 +56,7 @@ struct conn {
 	__u32 unread;	  /* request bytes have arrived that the application has not read */
 	__u32 unread_seq; /* the first of them */
 	__u32 owner_tid;  /* client: the thread that was last seen reading */
+	__u64 cookie;	  /* of the socket: asked once */
 	__u32 sniffed;	  /* CONN_MAYBE: number of bytes in `first` */
 	__u8 first[24];	  /* CONN_MAYBE: first payload bytes of the request direction */
 };

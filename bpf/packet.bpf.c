@@ -264,15 +264,15 @@ static __always_inline void emit_progress(__u64 cookie, const struct segment *se
 	emit__submit(progress);
 }
 
-/* The connection's state; made when its first bytes look like a request. */
-static __always_inline struct conn *find_or_open(struct bpf_sock *sk, const struct segment *seg,
-						 const __u8 *bytes, __u32 n)
+/* The state of a connection whose first bytes look like a request; none where they do not. */
+static __always_inline struct conn *open_conn(struct __sk_buff *skb, struct bpf_sock *sk,
+					      const struct segment *seg)
 {
-	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+	__u8 bytes[24] = {};
+	__u32 n = sniff(skb, seg, bytes);
 	enum sonde_sniff verdict;
+	struct conn *conn;
 
-	if (conn)
-		return conn;
 	if (n == 0)
 		return 0;
 	verdict = sonde_sniff_request(bytes, n);
@@ -286,12 +286,16 @@ static __always_inline struct conn *find_or_open(struct bpf_sock *sk, const stru
 	conn->role = seg->direction == SONDE_IN ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
 	conn->last_direction = !seg->direction; /* the first segment is a turn */
 	conn->state = verdict == SONDE_SNIFF_YES ? CONN_HTTP1 : CONN_MAYBE;
+	conn->cookie = bpf_get_socket_cookie(skb);
 	return conn;
 }
 
 /* CONN_MAYBE: join the first segments of the request direction until they tell. */
-static __always_inline void settle(struct conn *conn, const __u8 *bytes, __u32 n)
+static __always_inline void settle(struct __sk_buff *skb, struct conn *conn, const struct segment *seg)
 {
+	__u8 bytes[24] = {};
+	__u32 n = sniff(skb, seg, bytes);
+
 #pragma unroll
 	for (int i = 0; i < SONDE_SNIFF_BYTES; i++) {
 		__u32 at = conn->sniffed;
@@ -313,61 +317,64 @@ static __always_inline void settle(struct conn *conn, const __u8 *bytes, __u32 n
 	}
 }
 
+/* The segment itself begins like a message: the next one of a pipeline, or the answer after a 1xx. */
+static __always_inline int begins_message(struct __sk_buff *skb, const struct segment *seg, int is_request)
+{
+	__u8 bytes[24] = {};
+	__u32 n = sniff(skb, seg, bytes);
+
+	return is_request ? sonde_sniff_request(bytes, n) == SONDE_SNIFF_YES : sonde_sniff_response(bytes, n);
+}
+
 /* How many payload bytes of this segment user space is to see. */
-static __always_inline __u32 bytes_wanted(struct conn *conn, struct run *run, const struct segment *seg,
-					  int is_request, const __u8 *bytes, __u32 n, __u32 *flags)
+static __always_inline __u32 bytes_wanted(struct __sk_buff *skb, struct conn *conn, struct run *run,
+					  const struct segment *seg, int is_request, __u32 *flags)
 {
 	__u32 limit = sonde_cfg.capture_bytes;
 
-	if (conn->last_direction != seg->direction) {
-		conn->last_direction = seg->direction;
-		run->captured = 0;
-		run->head_complete = 0;
-		return limit;
+	if (conn->last_direction == seg->direction) {
+		/* the run's head is not complete yet */
+		if (!run->head_complete && run->captured < limit) {
+			*flags = SONDE_FLAG_CONTINUED;
+			return limit - run->captured;
+		}
+		if (!begins_message(skb, seg, is_request))
+			return 0;
 	}
-	/* the run's head is not complete yet */
-	if (!run->head_complete && run->captured < limit) {
-		*flags = SONDE_FLAG_CONTINUED;
-		return limit - run->captured;
-	}
-	/* the next message of a pipeline, or the answer after a 1xx */
-	if (is_request ? sonde_sniff_request(bytes, n) == SONDE_SNIFF_YES : sonde_sniff_response(bytes, n)) {
-		run->captured = 0;
-		run->head_complete = 0;
-		return limit;
-	}
-	return 0;
+	conn->last_direction = seg->direction;
+	run->captured = 0;
+	run->head_complete = 0;
+	return limit;
 }
 
 static __always_inline void on_payload(struct __sk_buff *skb, struct bpf_sock *sk, const struct segment *seg)
 {
-	__u8 bytes[24] = {};
-	__u32 n = sniff(skb, seg, bytes);
-	struct head_order order = {};
-	struct conn *conn;
+	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+	struct head_order order;
 	struct run *run;
 	__u32 wanted = 0;
 	int is_request;
 
-	conn = find_or_open(sk, seg, bytes, n);
+	if (!conn)
+		conn = open_conn(skb, sk, seg);
 	if (!conn || conn->state == CONN_IGNORED)
 		return;
 	is_request = (seg->direction == SONDE_IN) == (conn->role == SONDE_ROLE_SERVER);
 	if (is_request && conn->state == CONN_MAYBE) {
-		settle(conn, bytes, n);
+		settle(skb, conn, seg);
 		if (conn->state == CONN_IGNORED)
 			return;
 	}
 	if (is_old(sk, seg))
 		return;
-
-	order.cookie = bpf_get_socket_cookie(skb);
+	order.cookie = conn->cookie;
+	order.flags = 0;
 	if (!conn->announced)
 		announce(skb, sk, conn, order.cookie);
 
 	run = &conn->runs[seg->direction == SONDE_OUT];
 	if (seg->length > 0)
-		wanted = bytes_wanted(conn, run, seg, is_request, bytes, n, &order.flags);
+		wanted = bytes_wanted(skb, conn, run, seg, is_request, &order.flags);
 	if (wanted == 0 && !(seg->tcp_flags & (SONDE_TCP_PSH | SONDE_TCP_FIN)))
 		return;
 	load_tail(skb, seg, order.tail);

@@ -30,12 +30,14 @@ static __always_inline void on_read(struct sock *sk)
 	if (!sonde_seq_before(conn->unread_seq, copied_seq))
 		return;
 	conn->unread = 0;
-	tid = (__u32)bpf_get_current_pid_tgid();
-	/* a client's thread matters once; a server's with every request */
-	if (conn->role == SONDE_ROLE_CLIENT && conn->owner_tid == tid)
-		return;
-	read =
-	    emit__reserve(SONDE_REC_SOCKET_READ, sizeof(*read), sizeof(*read), bpf_get_socket_cookie(sk), 0);
+	tid = 0;
+	if (conn->role == SONDE_ROLE_CLIENT) {
+		/* a client's thread matters once; a server's with every request */
+		tid = (__u32)bpf_get_current_pid_tgid();
+		if (conn->owner_tid == tid)
+			return;
+	}
+	read = emit__reserve(SONDE_REC_SOCKET_READ, sizeof(*read), sizeof(*read), conn->cookie, 0);
 	if (!read)
 		return;
 	conn->owner_tid = tid;
@@ -80,8 +82,7 @@ int BPF_PROG(socket_set_state, struct sock *sk, int oldstate, int newstate)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return 0;
-	close =
-	    emit__reserve(SONDE_REC_CONN_CLOSE, sizeof(*close), sizeof(*close), bpf_get_socket_cookie(sk), 0);
+	close = emit__reserve(SONDE_REC_CONN_CLOSE, sizeof(*close), sizeof(*close), conn->cookie, 0);
 	if (!close)
 		return 0;
 	close->bytes_received = tp->bytes_received;

@@ -18,8 +18,10 @@ int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_st
 	if (!running)
 		return 0;
 	running->tid = next->pid;
-	if (running->tid == 0)
-		return 0; /* idle: nobody asks */
+	if (running->tid == 0) {
+		running->since_ns = 0; /* what runs on top of idle belongs to nobody */
+		return 0;
+	}
 	running->tgid = next->tgid;
 	running->base_ns = next->se.sum_exec_runtime;
 	running->since_ns = bpf_ktime_get_ns();

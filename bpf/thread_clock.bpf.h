@@ -13,23 +13,24 @@ static __always_inline __u32 thread_clock__read(struct sonde_thread_clock *clock
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct cpu_thread *running;
 	__u32 key = 0, flags = 0;
-	__u32 tid = 0;
 
-	bpf_core_read(&tid, sizeof(tid), &task->pid);
 	running = bpf_map_lookup_elem(&cpu_threads, &key);
-	if (running && running->tid == tid && running->since_ns) {
+	/* task.bpf.c sees every switch, so what it noted last runs now: no need to ask the task */
+	if (running && running->since_ns) {
+		clock->tid = running->tid;
 		clock->tgid = running->tgid;
 		clock->cpu_ns = running->base_ns + (now_ns - running->since_ns);
 	} else {
 		/* no context switch on this CPU since the agent started */
-		__u32 tgid = 0;
+		__u32 tid = 0, tgid = 0;
 
+		bpf_core_read(&tid, sizeof(tid), &task->pid);
 		bpf_core_read(&tgid, sizeof(tgid), &task->tgid);
+		clock->tid = tid;
 		clock->tgid = tgid;
 		clock->cpu_ns = 0;
 		flags |= SONDE_FLAG_NO_CPU;
 	}
-	clock->tid = tid;
 	/* The kernel's own account (CONFIG_SCHED_INFO): only grows while the thread waits for a core,
 	 * so it is exact whenever the thread itself looks at it. */
 	clock->runqueue_ns = 0;
