@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <tuple>
 
 namespace sonde {
 namespace {
 
-// Beyond this many the busiest of an interval are still there: the map is emptied when it is full.
-constexpr std::size_t max_endpoints = 2000;
-constexpr int service_width = 18;
-constexpr int numbers_width = 46;
+constexpr std::string_view rest_name = "{other}";
+constexpr std::size_t side_width = 4;
+constexpr std::size_t numbers_width = 43;  // as numbers() makes it
+constexpr std::size_t service_width_narrow = 14;
+constexpr std::size_t service_width_max = 32;
+constexpr std::size_t columns_min = 64;
+constexpr int lines_around = 4;  // header, empty line, titles, "… and N more"
+
 constexpr const char* dim = "\x1b[2m";
 constexpr const char* red = "\x1b[31m";
 constexpr const char* bold = "\x1b[1m";
@@ -29,30 +34,67 @@ std::size_t width_of(std::string_view text) {
         std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+// Paths come from strangers: no escape sequence may reach the terminal.
 std::string safe(std::string_view text) {
     std::string out(text);
     for (auto& c : out)
-        if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
+        if (c < 0x20 || c > 0x7e) c = '?';
     return out;
 }
 
-std::string padded(std::string text, int width, bool right = false) {
-    const auto wide = static_cast<std::size_t>(width);
-    if (width_of(text) > wide) text = text.substr(0, wide > 0 ? wide - 1 : 0) + "…";
-    const auto fill = std::string(wide - std::min(wide, width_of(text)), ' ');
-    return right ? fill + text : text + fill;
+std::string endpoint_text(const EndpointRow& row) { return safe(row.method + " " + std::string(row.route)); }
+
+// Left-aligned ASCII, cut with an ellipsis.
+std::string left(std::string text, std::size_t width) {
+    if (text.size() > width) return width == 0 ? std::string{} : text.substr(0, width - 1) + "…";
+    return text.append(width - text.size(), ' ');
+}
+
+std::string right(const std::string& text, std::size_t width) {
+    return std::string(width - std::min(width, width_of(text)), ' ') + text;
+}
+
+std::string readable_rate(double per_s) {
+    if (per_s < 999.95) return format("%.1f", per_s);
+    if (per_s < 9999.5) return format("%.0f", per_s);
+    return per_s < 999.5e3 ? format("%.0fk", per_s / 1e3) : format("%.1fM", per_s / 1e6);
+}
+
+std::string readable_percent(double percent) {
+    return format(percent > 0 && percent < 9.95 ? "%.1f" : "%.0f", percent);
 }
 
 std::string numbers(const EndpointRow& row) {
-    const auto queue = row.queue_percent < 0 ? std::string("-") : format("%.0f%%", row.queue_percent);
-    return padded(format("%.1f", row.rate_per_s), 8, true) + padded(format("%.1f%%", row.error_percent), 7, true) +
-           padded(readable_duration(row.p50_ns), 8, true) + padded(readable_duration(row.p95_ns), 8, true) +
-           padded(readable_duration(row.p99_ns), 8, true) + padded(queue, 7, true);
+    return right(readable_rate(row.rate_per_s), 7) + right(readable_percent(row.error_percent), 5) +
+           right(readable_duration(row.p50_ns), 8) + right(readable_duration(row.p95_ns), 8) +
+           right(readable_duration(row.p99_ns), 8) +
+           right(row.queue_percent < 0 ? "-" : readable_percent(row.queue_percent), 7);
 }
 
-std::string readable_time(double seconds) {
+std::string titles() {
+    return right("RATE/s", 7) + right("ERR%", 5) + right("p50", 8) + right("p95", 8) + right("p99", 8) +
+           right("QUEUE%", 7);
+}
+
+std::string line_of(std::string service, std::string endpoint, std::string side, std::size_t service_width,
+                    std::size_t route_width) {
+    return left(std::move(service), service_width) + " " + left(std::move(endpoint), route_width) + " " +
+           left(std::move(side), side_width);
+}
+
+std::string side_text(Side side) { return side == Side::server ? "in" : "out"; }
+
+std::string readable_uptime(double seconds) {
     const auto whole = static_cast<unsigned long>(seconds);
-    return whole < 60 ? format("%lu s", whole) : format("%lu min %02lu s", whole / 60, whole % 60);
+    if (whole < 60) return format("%lu s", whole);
+    if (whole < 3600) return format("%lu min %02lu s", whole / 60, whole % 60);
+    return format("%lu h %02lu min", whole / 3600, whole / 60 % 60);
+}
+
+std::size_t widest_service(const std::vector<EndpointRow>& rows) {
+    std::size_t width = std::string_view("SERVICE").size();
+    for (const auto& row : rows) width = std::max(width, row.service.size());
+    return width;
 }
 
 }  // namespace
@@ -65,92 +107,113 @@ std::string readable_duration(std::uint64_t duration_ns) {
     return us < 99.5e6 ? format("%.1f s", us / 1e6) : format("%.0f s", us / 1e6);
 }
 
-void EndpointTable::observe(const Transaction& t) {
-    Key key{t.side, t.service.data(), t.route.data(), std::string(t.method.view())};
-    auto at = endpoints_.find(key);
-    if (at == endpoints_.end()) {
-        if (endpoints_.size() >= max_endpoints) endpoints_.clear();
-        at = endpoints_.emplace(std::move(key), std::make_unique<Endpoint>()).first;
-        at->second->service = t.service;
-        at->second->route = t.route;
-    }
-    auto& endpoint = *at->second;
+std::size_t EndpointTable::KeyHash::operator()(const Key& key) const {
+    const std::hash<std::string_view> hash;
+    return (hash(key.service) * 31 + hash(key.route)) * 31 + hash(key.method.view()) * 2 +
+           static_cast<std::size_t>(key.side);
+}
+
+EndpointTable::Endpoint& EndpointTable::endpoint_of(const Transaction& transaction) {
+    const Key key{transaction.side, transaction.service, transaction.route, transaction.method};
+    if (const auto at = endpoints_.find(key); at != endpoints_.end()) return *at->second;
+    if (endpoints_.size() >= max_endpoints_) return rest_;
+    return *endpoints_.emplace(key, std::make_unique<Endpoint>()).first->second;
+}
+
+void EndpointTable::observe(const Transaction& transaction) {
+    auto& endpoint = endpoint_of(transaction);
     ++endpoint.count;
-    if (t.outcome != Outcome::ok) ++endpoint.errors;
-    endpoint.durations.add(t.duration_ns);
-    if (const auto queue = t.phase_ns[static_cast<std::size_t>(Phase::queue)]; queue != unobserved_ns) {
-        endpoint.queue_ns += static_cast<std::uint64_t>(queue);
-        endpoint.time_ns += t.duration_ns;
-        ++endpoint.queue_seen;
-    }
+    if (transaction.outcome == Outcome::error) ++endpoint.errors;
+    endpoint.durations.add(transaction.duration_ns);
+    const auto queue_ns = transaction.phase_ns[static_cast<std::size_t>(Phase::queue)];
+    if (queue_ns == unobserved_ns) return;
+    endpoint.queue_ns += static_cast<std::uint64_t>(queue_ns);
+    endpoint.time_ns += transaction.duration_ns;
+    endpoint.queue_seen = true;
+}
+
+EndpointRow EndpointTable::take(const Key& key, Endpoint& endpoint, double interval_s) {
+    EndpointRow row;
+    row.side = key.side;
+    row.service = key.service;
+    row.method = key.method.view();
+    row.route = key.route;
+    const auto count = static_cast<double>(endpoint.count);
+    row.rate_per_s = interval_s > 0 ? count / interval_s : 0;
+    row.error_percent = 100.0 * static_cast<double>(endpoint.errors) / count;
+    row.p50_ns = endpoint.durations.quantile(0.5);
+    row.p95_ns = endpoint.durations.quantile(0.95);
+    row.p99_ns = endpoint.durations.quantile(0.99);
+    if (endpoint.queue_seen && endpoint.time_ns > 0)
+        row.queue_percent = 100.0 * static_cast<double>(endpoint.queue_ns) / static_cast<double>(endpoint.time_ns);
+    endpoint = {};
+    return row;
 }
 
 std::vector<EndpointRow> EndpointTable::snapshot_and_reset(double interval_s) {
     std::vector<EndpointRow> rows;
-    for (auto& [key, endpoint] : endpoints_) {
-        auto& e = *endpoint;
-        if (e.count == 0) continue;
-        EndpointRow row;
-        row.side = key.side;
-        row.service = e.service;
-        row.method = key.method;
-        row.route = e.route;
-        row.rate_per_s = static_cast<double>(e.count) / interval_s;
-        row.error_percent = 100.0 * static_cast<double>(e.errors) / static_cast<double>(e.count);
-        row.p50_ns = e.durations.quantile(0.5);
-        row.p95_ns = e.durations.quantile(0.95);
-        row.p99_ns = e.durations.quantile(0.99);
-        if (e.queue_seen > 0 && e.time_ns > 0)
-            row.queue_percent = 100.0 * static_cast<double>(e.queue_ns) / static_cast<double>(e.time_ns);
-        rows.push_back(std::move(row));
-        e.count = e.errors = e.time_ns = e.queue_ns = e.queue_seen = 0;
-        e.durations.reset();
+    const bool full = endpoints_.size() >= max_endpoints_;
+    for (auto at = endpoints_.begin(); at != endpoints_.end();) {
+        if (at->second->count == 0 && full) {
+            at = endpoints_.erase(at);
+            continue;
+        }
+        if (at->second->count > 0) rows.push_back(take(at->first, *at->second, interval_s));
+        ++at;
     }
     std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
         if (a.side != b.side) return a.side == Side::server;
         if (a.rate_per_s != b.rate_per_s) return a.rate_per_s > b.rate_per_s;
-        return a.route < b.route;
+        return std::tie(a.service, a.route, a.method) < std::tie(b.service, b.route, b.method);
     });
+    if (rest_.count > 0) {
+        Key rest;
+        rest.service = rest.route = rest_name;
+        rest.method.assign("*");
+        rows.push_back(take(rest, rest_, interval_s));
+    }
     return rows;
 }
 
 std::string EndpointTable::render(const std::vector<EndpointRow>& rows, const TableHeader& header, int columns,
                                   int lines, bool colour) {
     const auto paint = [&](const char* style) { return colour ? style : ""; };
-    const int route_width = std::max(12, columns - service_width - numbers_width - 5);
-    std::string out =
-        format("%ssonde%s  up %s  %llu transactions  ", paint(bold), paint(plain),
-               readable_time(header.uptime_s).c_str(), static_cast<unsigned long long>(header.transactions));
-    out += format("%s%llu lost%s\n\n", header.lost > 0 ? paint(red) : "", static_cast<unsigned long long>(header.lost),
+    const auto width = std::max(columns_min, static_cast<std::size_t>(std::max(0, columns)));
+    const auto free = width - numbers_width - side_width - 2;
+    const auto service_width =
+        std::min({widest_service(rows), service_width_max, std::max(service_width_narrow * free / 31, std::size_t{7})});
+    const auto route_width = free - service_width;
+
+    auto out = format("%ssonde%s  up %s  %llu transactions  ", paint(bold), paint(plain),
+                      readable_uptime(header.uptime_s).c_str(), static_cast<unsigned long long>(header.transactions));
+    const auto* lost_style = header.lost > 0 ? paint(red) : "";
+    out += format("%s%llu lost%s\n\n", lost_style, static_cast<unsigned long long>(header.lost),
                   header.lost > 0 ? paint(plain) : "");
-    out += paint(dim);
-    out += padded("SERVICE", service_width) + " " + padded("", 4) + padded("ENDPOINT", route_width) +
-           padded("RATE/s", 8, true) + padded("ERR", 7, true) + padded("P50", 8, true) + padded("P95", 8, true) +
-           padded("P99", 8, true) + padded("QUEUE", 7, true) + "\n";
-    out += paint(plain);
-    int left = std::max(1, lines - 5);
-    for (const auto& row : rows) {
-        if (left-- == 0) break;
-        out += padded(safe(row.service), service_width) + " " + (row.side == Side::server ? "in  " : "out ") +
-               padded(safe(row.method + " " + std::string(row.route)), route_width);
-        if (row.error_percent > 0) out += paint(red);
-        out += numbers(row);
-        if (row.error_percent > 0) out += paint(plain);
-        out += '\n';
-    }
+    out += paint(dim) + line_of("SERVICE", "METHOD ROUTE", "SIDE", service_width, route_width) + titles() +
+           paint(plain) + "\n";
     if (rows.empty()) out += "no HTTP requests in this interval\n";
+    const auto room = static_cast<std::size_t>(std::max(1, lines - lines_around - 1));  // the cursor's line stays free
+    const auto shown = std::min(rows.size(), room);
+    for (std::size_t i = 0; i < shown; ++i) {
+        const auto& row = rows[i];
+        const bool bad = row.error_percent > 0;
+        out += line_of(safe(row.service), endpoint_text(row), side_text(row.side), service_width, route_width);
+        out += (bad ? paint(red) : "") + numbers(row) + (bad ? paint(plain) : "") + "\n";
+    }
+    if (shown < rows.size()) out += format("… and %zu more\n", rows.size() - shown);
     return out;
 }
 
 std::vector<std::string> EndpointTable::render_lines(const std::vector<EndpointRow>& rows) {
     std::vector<std::string> out;
+    if (rows.empty()) return out;
+    const auto service_width = widest_service(rows);
+    std::size_t route_width = std::string_view("METHOD ROUTE").size();
+    for (const auto& row : rows) route_width = std::max(route_width, row.method.size() + 1 + row.route.size());
+    out.push_back(line_of("SERVICE", "METHOD ROUTE", "SIDE", service_width, route_width) + titles());
     for (const auto& row : rows)
-        out.push_back(padded(safe(row.service), service_width) + (row.side == Side::server ? " in  " : " out ") +
-                      padded(safe(row.method + " " + std::string(row.route)), 28) +
-                      padded(format("%.1f/s", row.rate_per_s), 10, true) + "  err " +
-                      format("%.1f%%", row.error_percent) + "  p50 " + readable_duration(row.p50_ns) + "  p95 " +
-                      readable_duration(row.p95_ns) + "  p99 " + readable_duration(row.p99_ns) +
-                      (row.queue_percent < 0 ? "" : format("  queue %.0f%%", row.queue_percent)));
+        out.push_back(line_of(safe(row.service), endpoint_text(row), side_text(row.side), service_width, route_width) +
+                      numbers(row));
     return out;
 }
 

@@ -44,9 +44,11 @@ std::string_view id_in(std::string_view component) {
 std::string unescape(std::string_view name) {
     std::string out;
     for (std::size_t i = 0; i < name.size(); ++i) {
-        if (name[i] == '\\' && i + 3 < name.size() && name[i + 1] == 'x' && is_hex(name[i + 2]) &&
-            is_hex(name[i + 3])) {
-            out += static_cast<char>(hex_value(name[i + 2]) * 16 + hex_value(name[i + 3]));
+        const bool escape =
+            name[i] == '\\' && i + 3 < name.size() && name[i + 1] == 'x' && is_hex(name[i + 2]) && is_hex(name[i + 3]);
+        const int code = escape ? hex_value(name[i + 2]) * 16 + hex_value(name[i + 3]) : 0;
+        if (code > 0x20 && code < 0x7f) {  // what would not print stays escaped
+            out += static_cast<char>(code);
             i += 3;
         } else {
             out += name[i];
@@ -70,6 +72,9 @@ std::string container_id_from_cgroup(std::string_view text) {
 std::string systemd_unit_from_cgroup(std::string_view text) {
     std::string found;
     for_each_component(text, [&](std::string_view component) {
+        // What manages a container is not what runs in it ("/containerd.service/kubepods…/<id>"). Only podman puts
+        // a container below the unit that it is: quadlets, --cgroups=split.
+        if (!id_in(component).empty() && !component.starts_with("libpod-")) found.clear();
         if (!component.ends_with(service_suffix) || component.starts_with("user@")) return;
         component.remove_suffix(service_suffix.size());
         if (!component.empty()) found = unescape(component);

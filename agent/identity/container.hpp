@@ -11,7 +11,8 @@ namespace sonde {
 std::string container_id_from_cgroup(std::string_view text);
 
 // Name of the innermost *.service without the suffix, escapes decoded; empty: none. A user's manager
-// (user@1000.service) is not a service of anybody's.
+// (user@1000.service) is not a service of anybody's, and a container's
+// engine (containerd.service above the container) is not the container's.
 std::string systemd_unit_from_cgroup(std::string_view text);
 
 }  // namespace sonde

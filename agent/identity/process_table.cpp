@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <vector>
@@ -42,15 +43,23 @@ std::vector<std::string_view> split_arguments(std::string_view text) {
     return arguments;
 }
 
-// Field 22 of /proc/PID/stat, in clock ticks since boot; the name in parentheses may hold anything.
-std::uint64_t start_time_ns(std::string_view stat) {
-    auto at = stat.rfind(')');
-    if (at == std::string_view::npos) return 0;
-    for (int field = 2; field < 22 && at != std::string_view::npos; ++field) at = stat.find(' ', at + 1);
-    if (at == std::string_view::npos) return 0;
+struct Stat {
+    char state = 0;  // 0: not known
+    std::uint64_t start_time_ns = 0;
+};
+
+// Fields 3 and 22 of /proc/PID/stat, the latter in clock ticks since boot; the name in parentheses may hold anything.
+Stat parse_stat(std::string_view text) {
+    Stat stat;
+    auto at = text.rfind(')');
+    if (at == std::string_view::npos || at + 2 >= text.size()) return stat;
+    stat.state = text[at + 2];
+    for (int field = 2; field < 22 && at != std::string_view::npos; ++field) at = text.find(' ', at + 1);
+    if (at == std::string_view::npos) return stat;
     std::uint64_t ticks = 0;
-    std::from_chars(stat.data() + at + 1, stat.data() + stat.size(), ticks);
-    return ticks * (1'000'000'000ULL / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+    std::from_chars(text.data() + at + 1, text.data() + text.size(), ticks);
+    stat.start_time_ns = ticks * (1'000'000'000ULL / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+    return stat;
 }
 
 }  // namespace
@@ -66,32 +75,59 @@ ProcessPtr ProcessTable::read_proc(std::uint32_t pid) const {
     std::array<char, 4096> exe{};
     const auto n = ::readlink((directory + "/exe").c_str(), exe.data(), exe.size());
     if (n > 0) process->exe.assign(exe.data(), static_cast<std::size_t>(n));
-    process->start_time_ns = start_time_ns(read_some(directory + "/stat"));
+    process->start_time_ns = parse_stat(read_some(directory + "/stat")).start_time_ns;
     const auto cgroup = read_some(directory + "/cgroup");
     process->container_id = container_id_from_cgroup(cgroup);
     process->unit = systemd_unit_from_cgroup(cgroup);
     const auto command_line = read_some(directory + "/cmdline");
     process->program = program_name(process->exe, split_arguments(command_line));
-    if (process->program.empty()) process->program = process->comm;
+    if (process->program.empty()) process->program = printable_name(process->comm);
     return process;
 }
 
-ProcessTable::Entry& ProcessTable::entry(std::uint32_t pid) {
-    if (const auto at = entries_.find(pid); at != entries_.end()) return at->second;
-    if (entries_.size() >= options_.max_processes) {
-        evictions_.store(evictions_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-        entries_.erase(entries_.begin());  // /proc can be asked again
+// Whoever now has the number of a process that has ended; null: nobody, or still the one that is ending.
+ProcessPtr ProcessTable::successor(const Entry& exited) const {
+    const auto stat = parse_stat(read_some(options_.proc_root + "/" + std::to_string(exited.pid) + "/stat"));
+    if (stat.state == 0 || stat.state == 'Z' || stat.state == 'X') return nullptr;
+    const auto known_start_ns = exited.process ? exited.process->start_time_ns : 0;
+    return known_start_ns != 0 && known_start_ns == stat.start_time_ns ? nullptr : read_proc(exited.pid);
+}
+
+ProcessTable::Entry* ProcessTable::touch(std::uint32_t pid) {
+    const auto at = by_pid_.find(pid);
+    if (at == by_pid_.end()) return nullptr;
+    entries_.splice(entries_.begin(), entries_, at->second);
+    return &entries_.front();
+}
+
+void ProcessTable::store(std::uint32_t pid, ProcessPtr process, bool read) {
+    auto* known = touch(pid);
+    if (known == nullptr) {
+        if (entries_.size() >= options_.max_processes && !entries_.empty()) {
+            if (!entries_.back().exited)
+                evictions_.store(evictions_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+            by_pid_.erase(entries_.back().pid);
+            entries_.pop_back();  // /proc can be asked again
+        }
+        known = &entries_.emplace_front();
+        known->pid = pid;
+        by_pid_.emplace(pid, entries_.begin());
     }
-    return entries_[pid];
+    known->process = std::move(process);
+    known->read = read;
+    known->exited = false;
 }
 
 ProcessPtr ProcessTable::find(std::uint32_t pid) {
-    auto& known = entry(pid);
-    if (!known.read && !known.exited && options_.read_proc) {
-        known.read = true;
-        if (auto process = read_proc(pid)) known.process = std::move(process);
-    }
-    return known.process;
+    const auto* known = touch(pid);
+    if (known != nullptr && ((known->read && !known->exited) || !options_.read_proc)) return known->process;
+    if (!options_.read_proc) return nullptr;
+    auto found = known != nullptr && known->exited ? successor(*known) : read_proc(pid);
+    const bool gone = found == nullptr;
+    if (gone && (known == nullptr || known->exited)) return known != nullptr ? known->process : nullptr;
+    if (gone) found = known->process;  // not asked again
+    store(pid, found, true);
+    return found;
 }
 
 void ProcessTable::on_exec(std::uint32_t pid, std::uint32_t, std::string_view comm, std::string_view filename) {
@@ -100,28 +136,30 @@ void ProcessTable::on_exec(std::uint32_t pid, std::uint32_t, std::string_view co
     process->comm = comm;
     process->exe = filename;
     process->program = program_name(filename, {});
-    auto& known = entry(pid);
-    known.process = std::move(process);
-    known.read = known.exited = false;
+    if (process->program.empty()) process->program = printable_name(comm);
+    store(pid, std::move(process), false);
 }
 
 void ProcessTable::on_exit(std::uint32_t pid) {
-    const auto at = entries_.find(pid);
-    if (at == entries_.end() || at->second.exited) return;
-    at->second.exited = true;
-    exited_.push_back(pid);
+    const auto at = by_pid_.find(pid);
+    if (at == by_pid_.end() || at->second->exited) return;
+    at->second->exited = true;
+    at->second->exit_number = ++exits_;
+    exited_.push_back({pid, exits_});
     if (exited_.size() <= options_.max_exited) return;
     const auto oldest = exited_.front();
     exited_.pop_front();
     // a new process may have taken the number since
-    if (const auto gone = entries_.find(oldest); gone != entries_.end() && gone->second.exited) entries_.erase(gone);
+    const auto gone = by_pid_.find(oldest.pid);
+    if (gone == by_pid_.end() || !gone->second->exited || gone->second->exit_number != oldest.number) return;
+    entries_.erase(gone->second);
+    by_pid_.erase(gone);
 }
 
 void ProcessTable::put(ProcessPtr process) {
-    auto& known = entry(process->pid);
-    known.process = std::move(process);
-    known.read = true;
-    known.exited = false;
+    if (!process) return;
+    const auto pid = process->pid;
+    store(pid, std::move(process), true);
 }
 
 }  // namespace sonde

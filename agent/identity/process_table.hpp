@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,6 +20,10 @@ struct ProcessTableOptions {
 };
 
 // pid → who it is. Owned by the pipeline thread; what it hands out is shared and immutable.
+//
+//   on_exec ──► exec (command and file name) ──find──► read (/proc, once) ──on_exit──► exited
+//                        └──find, it is gone──► kept as it is                            │
+//   a pid that has exited and lives again without exec (a forked worker) is read anew ◄──┘
 class ProcessTable {
 public:
     explicit ProcessTable(ProcessTableOptions options) : options_(std::move(options)) {}
@@ -30,21 +35,35 @@ public:
     void on_exit(std::uint32_t pid);
     void put(ProcessPtr process);
 
+    // Number of processes that left the full table before their end: the one that was not asked for longest goes
+    // first. Any thread.
     [[nodiscard]] std::uint64_t evictions() const { return evictions_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
 private:
     struct Entry {
+        std::uint32_t pid = 0;
         ProcessPtr process;
         bool read = false;  // /proc has been asked since the last exec
         bool exited = false;
+        std::uint64_t exit_number = 0;  // tells one exit of a reused pid from the next
+    };
+    using Entries = std::list<Entry>;  // most recently used first
+    struct Exit {
+        std::uint32_t pid;
+        std::uint64_t number;
     };
 
     [[nodiscard]] ProcessPtr read_proc(std::uint32_t pid) const;
-    Entry& entry(std::uint32_t pid);
+    [[nodiscard]] ProcessPtr successor(const Entry& exited) const;
+    Entry* touch(std::uint32_t pid);
+    void store(std::uint32_t pid, ProcessPtr process, bool read);
 
     const ProcessTableOptions options_;
-    std::unordered_map<std::uint32_t, Entry> entries_;
-    std::deque<std::uint32_t> exited_;  // oldest first
+    Entries entries_;
+    std::unordered_map<std::uint32_t, Entries::iterator> by_pid_;
+    std::deque<Exit> exited_;  // oldest first
+    std::uint64_t exits_ = 0;
     std::atomic<std::uint64_t> evictions_{0};
 };
 

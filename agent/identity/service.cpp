@@ -4,32 +4,27 @@ namespace sonde {
 namespace {
 
 constexpr std::string_view overflow_name = "{overflow}";
-// The cache forgets everything at this size: processes come and go, names stay.
-constexpr std::size_t cache_max = 16384;
 constexpr std::size_t short_container_id = 12;
 
 }  // namespace
 
 std::string_view ServiceNames::name(const Process* process, std::uint16_t port) {
-    const Key key{process != nullptr ? process->pid : 0, port, process};
-    if (const auto at = known_.find(key); at != known_.end()) return at->second;
-    std::string made;
+    KeyView key{Kind::program, port, "unknown"};
     if (process != nullptr && !process->unit.empty()) {
-        made = process->unit;
+        key = {Kind::unit, 0, process->unit};
     } else if (process != nullptr && !process->container_id.empty()) {
-        made = "container:" + process->container_id.substr(0, short_container_id);
-    } else {
-        made = process != nullptr && !process->program.empty() ? process->program : "unknown";
-        if (port != 0) made += ":" + std::to_string(port);
+        key = {Kind::container, 0, std::string_view(process->container_id).substr(0, short_container_id)};
+    } else if (process != nullptr && !process->program.empty()) {
+        key.text = process->program;
     }
-    if (known_.size() >= cache_max) known_.clear();
-    return known_[key] = intern(std::move(made));
-}
-
-std::string_view ServiceNames::intern(std::string name) {
-    if (const auto at = names_.find(name); at != names_.end()) return *at;
+    if (const auto at = names_.find(key); at != names_.end()) return at->second->name;
     if (names_.size() >= max_names_) return overflow_name;
-    return *names_.insert(std::move(name)).first;
+    std::string text(key.text);
+    std::string made = key.kind == Kind::container ? "container:" + text : text;
+    if (key.port != 0) made += ":" + std::to_string(key.port);
+    auto name = std::make_unique<const Name>(Name{std::move(text), std::move(made)});
+    key.text = name->text;
+    return names_.emplace(key, std::move(name)).first->second->name;
 }
 
 }  // namespace sonde

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "agent/model/process.hpp"
 
@@ -17,26 +17,31 @@ public:
     explicit ServiceNames(std::size_t max_names = 2000) : max_names_(max_names) {}
 
     // process: null where it was not observed. port: the server's; 0 for a client, which is named without one.
+    // "{overflow}" for every name beyond the bound.
     std::string_view name(const Process* process, std::uint16_t port);
 
 private:
-    struct Key {
-        std::uint32_t pid;
+    // What the name is made of. Not the process's address: another process may live there tomorrow.
+    enum class Kind : std::uint8_t { unit, container, program };
+    struct KeyView {
+        Kind kind;
         std::uint16_t port;
-        const Process* process;  // a new image under the same pid is another object
-        bool operator==(const Key&) const = default;
+        std::string_view text;
+        bool operator==(const KeyView&) const = default;
     };
     struct KeyHash {
-        std::size_t operator()(const Key& key) const {
-            return std::hash<const void*>{}(key.process) ^ (std::size_t{key.pid} << 17) ^ key.port;
+        std::size_t operator()(const KeyView& key) const {
+            return std::hash<std::string_view>{}(key.text) ^ (std::size_t{key.port} << 8) ^
+                   static_cast<std::size_t>(key.kind);
         }
     };
-
-    std::string_view intern(std::string name);
+    struct Name {
+        std::string text;  // keeps the key's bytes
+        std::string name;
+    };
 
     const std::size_t max_names_;
-    std::unordered_set<std::string> names_;  // nodes do not move
-    std::unordered_map<Key, std::string_view, KeyHash> known_;
+    std::unordered_map<KeyView, std::unique_ptr<const Name>, KeyHash> names_;
 };
 
 }  // namespace sonde

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "agent/source/recording.hpp"
+
 namespace sonde {
 namespace {
 
@@ -21,7 +23,11 @@ sonde_header header_of(sonde_record_type type, std::size_t size, std::uint64_t c
 
 void fill_tail(unsigned char (&tail)[SONDE_TAIL_BYTES], std::string_view bytes) {
     const auto n = std::min<std::size_t>(bytes.size(), SONDE_TAIL_BYTES);
-    std::memcpy(tail + SONDE_TAIL_BYTES - n, bytes.data() + bytes.size() - n, n);
+    if (n > 0) std::memcpy(tail + SONDE_TAIL_BYTES - n, bytes.data() + bytes.size() - n, n);
+}
+
+std::uint32_t length_of(const SyntheticSource::Segment& segment) {
+    return segment.length != 0 ? segment.length : static_cast<std::uint32_t>(segment.bytes.size());
 }
 
 }  // namespace
@@ -55,24 +61,25 @@ void SyntheticSource::conn_close(std::uint64_t cookie, std::uint64_t time_ns, in
 void SyntheticSource::head(const Segment& segment) {
     sonde_head head{};
     const auto type = segment.request ? SONDE_REC_REQUEST_HEAD : SONDE_REC_RESPONSE_HEAD;
-    head.h = header_of(type, sizeof head + segment.bytes.size(), segment.cookie, segment.time_ns);
+    const auto captured = segment.bytes.substr(0, SONDE_CAPTURE_MAX);
+    head.h = header_of(type, sizeof head + captured.size(), segment.cookie, segment.time_ns);
     head.h.flags = segment.continued ? SONDE_FLAG_CONTINUED : 0;
     head.seq = segment.seq;
     head.ack = segment.ack;
-    head.captured = static_cast<std::uint16_t>(segment.bytes.size());
-    head.length = segment.length != 0 ? segment.length : head.captured;
+    head.captured = static_cast<std::uint16_t>(captured.size());
+    head.length = length_of(segment);
     head.direction = segment.outgoing ? SONDE_OUT : SONDE_IN;
     head.tcp_flags = segment.tcp_flags;
     head.thread = segment.thread;
-    if (head.length == head.captured) fill_tail(head.tail, segment.bytes);
-    push(&head, sizeof head, segment.bytes);
+    if (head.length == segment.bytes.size()) fill_tail(head.tail, segment.bytes);
+    push(&head, sizeof head, captured);
 }
 
 void SyntheticSource::progress(const Segment& segment) {
     sonde_progress progress{};
     progress.h = header_of(SONDE_REC_PROGRESS, sizeof progress, segment.cookie, segment.time_ns);
     progress.seq = segment.seq;
-    progress.length = segment.length;
+    progress.length = length_of(segment);
     progress.direction = segment.outgoing ? SONDE_OUT : SONDE_IN;
     progress.tcp_flags = segment.tcp_flags;
     fill_tail(progress.tail, segment.bytes);
@@ -88,9 +95,51 @@ void SyntheticSource::read(std::uint64_t cookie, std::uint64_t time_ns, std::uin
     push(&read, sizeof read);
 }
 
+void SyntheticSource::proc_exec(std::uint64_t time_ns, std::uint32_t pid, std::uint32_t parent_pid,
+                                std::string_view comm, std::string_view filename) {
+    filename = filename.substr(0, SONDE_FILENAME_MAX);
+    sonde_proc_exec exec{};
+    exec.h = header_of(SONDE_REC_PROC_EXEC, sizeof exec + filename.size(), 0, time_ns);
+    exec.tgid = pid;
+    exec.ppid = parent_pid;
+    if (!comm.empty()) std::memcpy(exec.comm, comm.data(), std::min<std::size_t>(comm.size(), SONDE_COMM_BYTES - 1));
+    exec.filename_length = static_cast<std::uint16_t>(filename.size());
+    push(&exec, sizeof exec, filename);
+}
+
+void SyntheticSource::proc_exit(std::uint64_t time_ns, std::uint32_t pid, int exit_code) {
+    sonde_proc_exit exit{};
+    exit.h = header_of(SONDE_REC_PROC_EXIT, sizeof exit, 0, time_ns);
+    exit.tgid = pid;
+    exit.exit_code = exit_code;
+    push(&exit, sizeof exit);
+}
+
+void SyntheticSource::process_info(const Process& process) {
+    std::vector<char> record;
+    encode_process(process, record);
+    push(record.data(), record.size());
+}
+
+void SyntheticSource::raw(std::span<const std::byte> record) { records_.emplace_back(record.begin(), record.end()); }
+
+void SyntheticSource::set_lost(sonde_record_type type, sonde_loss_reason reason, std::uint64_t count) {
+    auto& row = losses_.rows[type];
+    row.seen += count - row.lost[reason];
+    row.lost[reason] = count;
+}
+
 Result<std::size_t> SyntheticSource::poll(RecordHandler& handler, int) {
     const auto from = next_;
-    for (; next_ < records_.size(); ++next_) handler.on_record(records_[next_]);
+    for (; next_ < records_.size(); ++next_) {
+        const auto& record = records_[next_];
+        handler.on_record(record);
+        std::uint16_t type = SONDE_REC_NONE;
+        if (record.size() >= sizeof type) std::memcpy(&type, record.data(), sizeof type);
+        auto& row = losses_.rows[type < SONDE_REC_TYPES ? type : std::uint16_t{SONDE_REC_NONE}];
+        ++row.seen;
+        ++row.delivered;
+    }
     return next_ - from;
 }
 
