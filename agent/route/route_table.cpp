@@ -77,7 +77,8 @@ std::string_view RouteTable::route(std::string_view service_name, std::string_vi
     if (entry.hash == hash && entry.service != nullptr && entry.path.view() == path &&
         entry.service->name == service_name) {
         bump(stats_.cache_hits);
-        return entry.route.data() == overflow_route.data() ? overflow() : entry.route;
+        return entry.route == overflow_route ? overflow()
+                                             : entry.route;  // by content: a literal may have two addresses
     }
     auto* service = find_service(service_name);
     if (service == nullptr) return overflow();
