@@ -16,12 +16,19 @@ static __always_inline struct sonde_loss_counts *emit__counts(__u32 type)
 	return bpf_map_lookup_elem(&loss_counts, &type);
 }
 
+/* Atomic although per CPU: a packet that comes in by softirq interrupts a program that runs for a system
+ * call. */
+static __always_inline void emit__add_one(__u64 *count)
+{
+	__sync_fetch_and_add(count, 1);
+}
+
 static __always_inline void emit__count_lost(__u32 type, __u32 reason)
 {
 	struct sonde_loss_counts *counts = emit__counts(type);
 
 	if (counts && reason < SONDE_LOSS_REASONS)
-		counts->lost[reason]++;
+		emit__add_one(&counts->lost[reason]);
 }
 
 /* A record that never got as far as a reservation. */
@@ -30,8 +37,8 @@ static __always_inline void emit__lost_before_reserve(__u32 type, __u32 reason)
 	struct sonde_loss_counts *counts = emit__counts(type);
 
 	if (counts && reason < SONDE_LOSS_REASONS) {
-		counts->seen++;
-		counts->lost[reason]++;
+		emit__add_one(&counts->seen);
+		emit__add_one(&counts->lost[reason]);
 	}
 }
 
@@ -44,10 +51,10 @@ static __always_inline void *emit__reserve(__u32 type, const __u64 reserved, __u
 
 	if (!counts)
 		return 0;
-	counts->seen++;
+	emit__add_one(&counts->seen);
 	h = bpf_ringbuf_reserve(&ring, reserved, 0);
 	if (!h) {
-		counts->lost[SONDE_LOSS_RING_FULL]++;
+		emit__add_one(&counts->lost[SONDE_LOSS_RING_FULL]);
 		return 0;
 	}
 	h->type = type;

@@ -45,6 +45,12 @@ struct run {
 	__u32 head_complete; /* the run's head ended with a segment: nothing more to capture */
 };
 
+/* Progress that nobody has asked for yet (progress.bpf.h). */
+struct waiting {
+	struct sonde_passed passed;
+	__u64 taken_ns; /* passed.time_ns of the one sent last */
+};
+
 /* Directions are written under no lock: in and out may run on two CPUs at once. Each run belongs to one
  * direction; a torn `last_direction` can only capture a segment too many. */
 struct conn {
@@ -53,6 +59,7 @@ struct conn {
 	__u32 last_direction; /* enum sonde_direction of the last payload */
 	__u32 announced;      /* conn_open has reached the ring */
 	struct run runs[2];
+	struct waiting waiting[2];
 	__u32 unread;	  /* request bytes have arrived that the application has not read */
 	__u32 unread_seq; /* the first of them */
 	__u32 owner_tid;  /* client: the thread that was last seen reading */
@@ -74,8 +81,11 @@ struct {
 struct cpu_thread {
 	__u32 tid;
 	__u32 tgid;
-	__u64 since_ns; /* CLOCK_MONOTONIC of its switch-in */
-	__u64 base_ns;	/* se.sum_exec_runtime at its switch-in */
+	__u64 since_ns;	   /* CLOCK_MONOTONIC of its switch-in */
+	__u64 base_ns;	   /* se.sum_exec_runtime at its switch-in */
+	__u64 runqueue_ns; /* its run_delay, once somebody asked: it cannot grow while the thread runs */
+	__u32 has_runqueue;
+	__u32 pad;
 };
 
 /* Purpose: CPU clock of the running thread, for programs that may not use task storage (packet hooks).

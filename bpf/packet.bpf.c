@@ -7,6 +7,7 @@
 
 #include "bpf/core_compat.bpf.h"
 #include "bpf/emit.bpf.h"
+#include "bpf/progress.bpf.h"
 #include "bpf/thread_clock.bpf.h"
 
 #define PASS 1
@@ -19,6 +20,9 @@
 #define IPV6_HOP_BY_HOP 0
 #define IPV6_ROUTING 43
 #define IPV6_DESTINATION 60
+
+/* Set by user space once flush.bpf.c runs: progress may wait. Otherwise each is sent at once. */
+volatile __u32 flush_runs;
 
 struct segment {
 	__u32 payload_offset; /* from the IP header, as bpf_skb_load_bytes counts here */
@@ -172,22 +176,6 @@ static __always_inline void announce(struct __sk_buff *skb, struct bpf_sock *sk,
 	conn->announced = 1;
 }
 
-static __always_inline void fill_head(struct sonde_head *head, const struct segment *seg, __u32 captured,
-				      const __u8 tail[SONDE_TAIL_BYTES])
-{
-	head->seq = seg->seq;
-	head->length = seg->length;
-	head->captured = captured;
-	head->direction = seg->direction;
-	head->tcp_flags = seg->tcp_flags;
-	head->ack = seg->ack;
-	__builtin_memcpy(head->tail, tail, SONDE_TAIL_BYTES);
-	if (seg->direction == SONDE_OUT)
-		head->h.flags |= thread_clock__read(&head->thread, head->h.time_ns);
-	else
-		__builtin_memset(&head->thread, 0, sizeof(head->thread));
-}
-
 /* What emit_head_* is to send: by reference, since a BPF function takes five arguments at most. */
 struct head_order {
 	struct segment seg;
@@ -197,7 +185,26 @@ struct head_order {
 	__u32 captured;
 	__u8 tail[SONDE_TAIL_BYTES];
 	__u32 pad;
+	struct sonde_passed before;
 };
+
+static __always_inline void fill_head(struct sonde_head *head, const struct head_order *order, __u32 captured)
+{
+	const struct segment *seg = &order->seg;
+
+	head->seq = seg->seq;
+	head->length = seg->length;
+	head->captured = captured;
+	head->direction = seg->direction;
+	head->tcp_flags = seg->tcp_flags;
+	head->ack = seg->ack;
+	__builtin_memcpy(head->tail, order->tail, SONDE_TAIL_BYTES);
+	head->before = order->before;
+	if (seg->direction == SONDE_OUT)
+		head->h.flags |= thread_clock__read(&head->thread, head->h.time_ns);
+	else
+		__builtin_memset(&head->thread, 0, sizeof(head->thread));
+}
 
 /* One function per size class: a reservation is a constant, the copy is bounded by it. */
 #define DEFINE_EMIT_HEAD(bytes)                                                                              \
@@ -215,7 +222,7 @@ struct head_order {
 				     order->flags);                                                          \
 		if (!head)                                                                                   \
 			return 0;                                                                            \
-		fill_head(head, &order->seg, n, order->tail);                                                \
+		fill_head(head, order, n);                                                                   \
 		if (bpf_skb_load_bytes(skb, order->seg.payload_offset, head->data, n)) {                     \
 			emit__discard(head, SONDE_LOSS_READ_FAULT);                                          \
 			return 0;                                                                            \
@@ -246,22 +253,31 @@ static __always_inline int emit_head(struct __sk_buff *skb, const struct head_or
 	return emit_head_4096(skb, order);
 }
 
-static __always_inline void emit_progress(__u64 cookie, const struct segment *seg,
-					  const __u8 tail[SONDE_TAIL_BYTES])
+/* What waited in either direction goes with the head that now passes; only where both did, one needs a record
+ * of its own. Returns the flag that says what `before` holds. */
+static __always_inline __u32 take_waiting(struct conn *conn, struct sonde_passed *before)
 {
-	struct sonde_progress *progress;
+	__builtin_memset(before, 0, sizeof(*before));
+	if (progress__take(conn, SONDE_IN, before)) {
+		progress__flush(conn, SONDE_OUT);
+		return SONDE_FLAG_BEFORE_IN;
+	}
+	return progress__take(conn, SONDE_OUT, before) ? SONDE_FLAG_BEFORE_OUT : 0;
+}
 
-	progress = emit__reserve(SONDE_REC_PROGRESS, sizeof(*progress), sizeof(*progress), cookie, 0);
-	if (!progress)
+/* A segment that user space need not see the bytes of: how far the body has come. */
+static __always_inline void on_progress(struct conn *conn, const struct segment *seg,
+					const __u8 tail[SONDE_TAIL_BYTES])
+{
+	struct sonde_passed passed = {.time_ns = bpf_ktime_get_ns(), .seq = seg->seq, .length = seg->length};
+
+	__builtin_memcpy(passed.tail, tail, SONDE_TAIL_BYTES);
+	if (flush_runs && !(seg->tcp_flags & SONDE_TCP_FIN)) {
+		progress__keep(conn, seg->direction, &passed);
 		return;
-	progress->seq = seg->seq;
-	progress->length = seg->length;
-	progress->direction = seg->direction;
-	progress->tcp_flags = seg->tcp_flags;
-	progress->pad = 0;
-	progress->pad2 = 0;
-	__builtin_memcpy(progress->tail, tail, SONDE_TAIL_BYTES);
-	emit__submit(progress);
+	}
+	progress__flush(conn, seg->direction);
+	progress__emit(conn->cookie, seg->direction, seg->tcp_flags, &passed);
 }
 
 /* The state of a connection whose first bytes look like a request; none where they do not. */
@@ -379,7 +395,7 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct bpf_sock *s
 		return;
 	load_tail(skb, seg, order.tail);
 	if (wanted == 0) {
-		emit_progress(order.cookie, seg, order.tail);
+		on_progress(conn, seg, order.tail);
 		return;
 	}
 	/* a head that the application has yet to read: socket.bpf.c reports when it does */
@@ -394,6 +410,7 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct bpf_sock *s
 	run->captured += order.captured;
 	if (sonde_ends_with_empty_line(order.tail))
 		run->head_complete = 1;
+	order.flags |= take_waiting(conn, &order.before);
 	emit_head(skb, &order);
 }
 

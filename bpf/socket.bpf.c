@@ -6,6 +6,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/emit.bpf.h"
+#include "bpf/progress.bpf.h"
 #include "bpf/thread_clock.bpf.h"
 
 #define IPPROTO_TCP_NUMBER 6
@@ -82,6 +83,8 @@ int BPF_PROG(socket_set_state, struct sock *sk, int oldstate, int newstate)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return 0;
+	progress__flush(conn, SONDE_IN);
+	progress__flush(conn, SONDE_OUT);
 	close = emit__reserve(SONDE_REC_CONN_CLOSE, sizeof(*close), sizeof(*close), conn->cookie, 0);
 	if (!close)
 		return 0;

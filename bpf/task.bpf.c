@@ -22,6 +22,7 @@ int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_st
 		running->since_ns = 0; /* what runs on top of idle belongs to nobody */
 		return 0;
 	}
+	running->has_runqueue = 0;
 	running->tgid = next->tgid;
 	running->base_ns = next->se.sum_exec_runtime;
 	running->since_ns = bpf_ktime_get_ns();

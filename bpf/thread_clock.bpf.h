@@ -10,9 +10,10 @@
 /* Fills `clock`; returns the SONDE_FLAG_NO_* of what could not be told. now_ns: CLOCK_MONOTONIC. */
 static __always_inline __u32 thread_clock__read(struct sonde_thread_clock *clock, __u64 now_ns)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct cpu_thread *running;
-	__u32 key = 0, flags = 0;
+	struct task_struct *task;
+	__u32 key = 0, tid = 0, tgid = 0;
+	__u64 run_delay = 0;
 
 	running = bpf_map_lookup_elem(&cpu_threads, &key);
 	/* task.bpf.c sees every switch, so what it noted last runs now: no need to ask the task */
@@ -20,29 +21,32 @@ static __always_inline __u32 thread_clock__read(struct sonde_thread_clock *clock
 		clock->tid = running->tid;
 		clock->tgid = running->tgid;
 		clock->cpu_ns = running->base_ns + (now_ns - running->since_ns);
-	} else {
-		/* no context switch on this CPU since the agent started */
-		__u32 tid = 0, tgid = 0;
-
-		bpf_core_read(&tid, sizeof(tid), &task->pid);
-		bpf_core_read(&tgid, sizeof(tgid), &task->tgid);
-		clock->tid = tid;
-		clock->tgid = tgid;
-		clock->cpu_ns = 0;
-		flags |= SONDE_FLAG_NO_CPU;
+		if (running->has_runqueue) {
+			clock->runqueue_ns = running->runqueue_ns;
+			return 0;
+		}
 	}
+	task = (struct task_struct *)bpf_get_current_task();
 	/* The kernel's own account (CONFIG_SCHED_INFO): only grows while the thread waits for a core,
 	 * so it is exact whenever the thread itself looks at it. */
 	clock->runqueue_ns = 0;
 	if (bpf_core_field_exists(task->sched_info.run_delay)) {
-		__u64 run_delay = 0;
-
 		bpf_core_read(&run_delay, sizeof(run_delay), &task->sched_info.run_delay);
 		clock->runqueue_ns = run_delay;
-	} else {
-		flags |= SONDE_FLAG_NO_RUNQUEUE;
 	}
-	return flags;
+	if (running && running->since_ns) {
+		running->runqueue_ns = run_delay;
+		running->has_runqueue = bpf_core_field_exists(task->sched_info.run_delay);
+		return running->has_runqueue ? 0 : SONDE_FLAG_NO_RUNQUEUE;
+	}
+	/* no context switch on this CPU since the agent started */
+	bpf_core_read(&tid, sizeof(tid), &task->pid);
+	bpf_core_read(&tgid, sizeof(tgid), &task->tgid);
+	clock->tid = tid;
+	clock->tgid = tgid;
+	clock->cpu_ns = 0;
+	return SONDE_FLAG_NO_CPU |
+	       (bpf_core_field_exists(task->sched_info.run_delay) ? 0 : SONDE_FLAG_NO_RUNQUEUE);
 }
 
 #endif

@@ -62,7 +62,7 @@ int record_command(const Config& config, const std::string& file, double seconds
         if (auto polled = (*source)->poll(copy, 20); !polled) return report(polled.error());
         if (seconds > 0 && std::chrono::duration<double>(Clock::now() - started).count() >= seconds) break;
     }
-    if (auto rest = (*source)->poll(copy, 0); !rest) return report(rest.error());
+    (*source)->poll_all(copy);
     if (auto closed = (*recorder)->close((*source)->losses()); !closed) return report(closed.error());
     std::fprintf(stderr, "%llu records in %s\n", static_cast<unsigned long long>(copy.records()), file.c_str());
     return 0;

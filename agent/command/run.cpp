@@ -103,7 +103,7 @@ int run_command(const Config& config) {
                              .lost = (*agent)->pipeline().losses(**source).lost_total()});
     }
     // what the kernel had sent by now is still delivered
-    if (const auto rest = (*source)->poll((*agent)->pipeline(), 0); !rest) report(rest.error());
+    (*source)->poll_all((*agent)->pipeline());
     const auto stopped = (*agent)->stop(**source);
     say_goodbye(**agent, **source);
     return stopped ? 0 : report(stopped.error());

@@ -41,6 +41,17 @@ struct ThreadClock {
     bool has_runqueue = false;
 };
 
+// How far the bytes of one direction have come: the last segment seen there.
+struct Progress {
+    std::uint64_t cookie = 0;
+    std::uint64_t time_ns = 0;  // of that segment; the record may come later
+    bool outgoing = false;
+    std::uint8_t tcp_flags = 0;
+    std::uint32_t seq = 0;
+    std::uint32_t length = 0;
+    std::array<unsigned char, SONDE_TAIL_BYTES> tail{};
+};
+
 // `length` payload bytes at `seq`, of which the first ones are in `bytes`.
 struct Head {
     std::uint64_t cookie = 0;
@@ -55,16 +66,8 @@ struct Head {
     ThreadClock thread;  // of the sender; outgoing only
     std::array<unsigned char, SONDE_TAIL_BYTES> tail{};
     std::span<const char> bytes;
-};
-
-struct Progress {
-    std::uint64_t cookie = 0;
-    std::uint64_t time_ns = 0;
-    bool outgoing = false;
-    std::uint8_t tcp_flags = 0;
-    std::uint32_t seq = 0;
-    std::uint32_t length = 0;
-    std::array<unsigned char, SONDE_TAIL_BYTES> tail{};
+    bool has_before = false;
+    Progress before;  // what had passed on the connection before this head and was not told yet
 };
 
 struct SocketRead {

@@ -69,6 +69,7 @@ void ConnectionTracker::on(const ConnOpen& event) {
 }
 
 void ConnectionTracker::on(const Head& event) {
+    if (event.has_before) on(event.before);
     auto& c = find(event.cookie, event.time_ns, event.is_request != event.outgoing);
     if (c.state != Connection::State::http1) return;
     if (event.is_request)

@@ -62,6 +62,18 @@ std::optional<Event> decode_close(std::span<const std::byte> record) {
     return event;
 }
 
+Progress progress_of(const sonde_header& header, const sonde_passed& passed, bool outgoing, std::uint8_t tcp_flags) {
+    Progress event;
+    event.cookie = header.cookie;
+    event.time_ns = passed.time_ns;
+    event.outgoing = outgoing;
+    event.tcp_flags = tcp_flags;
+    event.seq = passed.seq;
+    event.length = passed.length;
+    std::memcpy(event.tail.data(), passed.tail, sizeof passed.tail);
+    return event;
+}
+
 std::optional<Event> decode_head(std::span<const std::byte> record) {
     sonde_head raw;
     if (!load(record, raw)) return {};
@@ -80,21 +92,16 @@ std::optional<Event> decode_head(std::span<const std::byte> record) {
     if (event.outgoing) event.thread = clock_of(raw.thread, raw.h.flags);
     std::memcpy(event.tail.data(), raw.tail, sizeof raw.tail);
     event.bytes = {text_at(record, sizeof raw), raw.captured};
+    event.has_before = (raw.h.flags & (SONDE_FLAG_BEFORE_IN | SONDE_FLAG_BEFORE_OUT)) != 0;
+    if (event.has_before)
+        event.before = progress_of(raw.h, raw.before, (raw.h.flags & SONDE_FLAG_BEFORE_OUT) != 0, SONDE_TCP_PSH);
     return event;
 }
 
 std::optional<Event> decode_progress(std::span<const std::byte> record) {
     sonde_progress raw;
     if (!load(record, raw) || record.size() != sizeof raw || raw.direction > SONDE_OUT) return {};
-    Progress event;
-    event.cookie = raw.h.cookie;
-    event.time_ns = raw.h.time_ns;
-    event.outgoing = raw.direction == SONDE_OUT;
-    event.tcp_flags = raw.tcp_flags;
-    event.seq = raw.seq;
-    event.length = raw.length;
-    std::memcpy(event.tail.data(), raw.tail, sizeof raw.tail);
-    return event;
+    return progress_of(raw.h, raw.passed, raw.direction == SONDE_OUT, raw.tcp_flags);
 }
 
 std::optional<Event> decode_read(std::span<const std::byte> record) {

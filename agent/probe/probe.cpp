@@ -18,6 +18,7 @@
 
 #include "agent/base/unique_fd.hpp"
 #include "bpf/shared/config.h"
+#include "flush.skel.h"
 #include "packet.skel.h"
 #include "socket.skel.h"
 #include "task.skel.h"
@@ -49,6 +50,7 @@ struct Destroyer {
 };
 using PacketSkeleton = std::unique_ptr<packet_bpf, Destroyer<packet_bpf__destroy>>;
 using SocketSkeleton = std::unique_ptr<socket_bpf, Destroyer<socket_bpf__destroy>>;
+using FlushSkeleton = std::unique_ptr<flush_bpf, Destroyer<flush_bpf__destroy>>;
 using TaskSkeleton = std::unique_ptr<task_bpf, Destroyer<task_bpf__destroy>>;
 struct LinkDestroyer {
     void operator()(bpf_link* link) const { bpf_link__destroy(link); }
@@ -106,6 +108,7 @@ public:
         if (auto packets = start_packets(options); !packets) return packets.error();
         start_sockets();
         start_tasks();
+        start_flush();
         return done();
     }
 
@@ -128,6 +131,15 @@ public:
             }
         }
         return matrix;
+    }
+
+    void flush_progress(std::uint64_t before_ns) const override {
+        if (!flush_link_) return;
+        flush_->bss->flush_before_ns = before_ns;
+        const UniqueFd run(bpf_iter_create(bpf_link__fd(flush_link_.get())));
+        char nothing[64];
+        while (run && ::read(run.get(), nothing, sizeof nothing) > 0) {
+        }
     }
 
 private:
@@ -224,10 +236,36 @@ private:
         if (exit) links_.push_back(std::move(exit));
     }
 
+    // Last: from here on progress waits, so that whatever refuses above changes nothing for it.
+    void start_flush() {
+        Feature feature{"progress_waits", false, "", "a record fewer per response: costs CPU, loses nothing"};
+        flush_.reset(flush_bpf__open());
+        if (flush_) share_maps(*flush_);
+        if (!flush_ || flush_bpf__load(flush_.get()) != 0) {
+            feature.detail = "the kernel refused it: " + libbpf_words();
+            flush_.reset();
+        } else {
+            bpf_iter_link_info info{};
+            info.map.map_fd = static_cast<std::uint32_t>(bpf_map__fd(packet_->maps.conns));
+            LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof info);
+            flush_link_.reset(bpf_program__attach_iter(flush_->progs.flush_progress, &options));
+            if (flush_link_) {
+                packet_->bss->flush_runs = 1;
+                feature.enabled = true;
+                feature.detail = "iter/bpf_sk_storage_map";
+            } else {
+                feature.detail = "cannot attach: " + libbpf_words();
+            }
+        }
+        features_.push_back(std::move(feature));
+    }
+
     std::unique_ptr<btf, BtfFree> kernel_;
     PacketSkeleton packet_;
     SocketSkeleton socket_;
     TaskSkeleton task_;
+    FlushSkeleton flush_;
+    Link flush_link_;
     std::vector<Link> links_;  // after the skeletons: detached before they are unloaded
     std::vector<Feature> features_;
 };

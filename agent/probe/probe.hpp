@@ -27,6 +27,9 @@ public:
     [[nodiscard]] virtual const std::vector<Feature>& features() const = 0;
     [[nodiscard]] virtual int ring_fd() const = 0;
     [[nodiscard]] virtual std::uint32_t ring_bytes() const = 0;
+    // Sends what the kernel keeps back of connections that fell silent (bpf/progress.bpf.h): of those silent since
+    // before_ns, CLOCK_MONOTONIC. Walks all connections that carry HTTP. One thread at a time.
+    virtual void flush_progress(std::uint64_t before_ns) const = 0;
     // The kernel's part of the loss matrix, summed over CPUs. Any thread.
     [[nodiscard]] virtual LossMatrix kernel_losses() const = 0;
 };

@@ -17,6 +17,9 @@ constexpr std::size_t batch_records = 256;
 // Records per poll: under a load that never lets up, the caller still gets to its clock.
 constexpr std::size_t poll_records_max = 65536;
 
+// A response whose end waits in the kernel is told this long after, and at most twice as long.
+constexpr std::uint64_t flush_every_ns = 100'000'000;
+
 std::int64_t clock_ns(clockid_t clock) {
     timespec now{};
     ::clock_gettime(clock, &now);
@@ -56,12 +59,30 @@ RingSource::~RingSource() {
 }
 
 Result<std::size_t> RingSource::poll(RecordHandler& handler, int timeout_ms) {
+    flush_if_due();
     if (const auto count = drain(handler); count > 0) return count;
     // Producers do not wake us below a quarter of the ring: the time-out is the timer that does.
     epoll_event event{};
     if (::epoll_wait(epoll_.get(), &event, 1, timeout_ms) < 0 && errno != EINTR)
         return fail(std::string("waiting for the kernel's ring: ") + std::strerror(errno));
     return drain(handler);
+}
+
+std::size_t RingSource::poll_all(RecordHandler& handler) {
+    probe_.flush_progress(UINT64_MAX);
+    std::size_t all = 0, count = 0;
+    do {
+        count = drain(handler);
+        all += count;
+    } while (count >= poll_records_max);  // more than one poll's worth was waiting
+    return all;
+}
+
+void RingSource::flush_if_due() {
+    const auto now = static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC));
+    if (now < flush_due_ns_) return;
+    flush_due_ns_ = now + flush_every_ns;
+    probe_.flush_progress(now - flush_every_ns);
 }
 
 std::size_t RingSource::drain(RecordHandler& handler) {

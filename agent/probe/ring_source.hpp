@@ -21,6 +21,8 @@ public:
     RingSource& operator=(const RingSource&) = delete;
 
     Result<std::size_t> poll(RecordHandler& handler, int timeout_ms) override;
+    // All that the kernel holds, also what it keeps back: the last words before the end.
+    std::size_t poll_all(RecordHandler& handler);
     [[nodiscard]] bool finished() const override { return false; }
     [[nodiscard]] LossMatrix losses() const override;  // any thread
     [[nodiscard]] std::int64_t realtime_offset_ns() const override;
@@ -28,6 +30,7 @@ public:
 private:
     explicit RingSource(const Probe& probe) : probe_(probe) {}
     std::size_t drain(RecordHandler& handler);
+    void flush_if_due();
 
     const Probe& probe_;
     UniqueFd epoll_;
@@ -36,6 +39,7 @@ private:
     unsigned long* consumer_position_ = nullptr;
     const unsigned long* producer_position_ = nullptr;
     const char* data_ = nullptr;
+    std::uint64_t flush_due_ns_ = 0;  // CLOCK_MONOTONIC
     std::array<std::atomic<std::uint64_t>, SONDE_REC_TYPES> delivered_{};
 };
 

@@ -87,11 +87,12 @@ bool Recorder::mask_frame() {
         case SONDE_REC_RESPONSE_HEAD:
             if (frame_.size() < sizeof(sonde_head)) return false;
             mask_tail(frame_.data() + offsetof(sonde_head, tail));
+            mask_tail(frame_.data() + offsetof(sonde_head, before.tail));
             mask_head(std::span(frame_).subspan(sizeof(sonde_head)), (header.flags & SONDE_FLAG_CONTINUED) != 0);
             return true;
         case SONDE_REC_PROGRESS:
             if (frame_.size() != sizeof(sonde_progress)) return false;
-            mask_tail(frame_.data() + offsetof(sonde_progress, tail));
+            mask_tail(frame_.data() + offsetof(sonde_progress, passed.tail));
             return true;
         default:
             return header.type > SONDE_REC_NONE && header.type < SONDE_REC_TYPES;

@@ -30,6 +30,15 @@ std::uint32_t length_of(const SyntheticSource::Segment& segment) {
     return segment.length != 0 ? segment.length : static_cast<std::uint32_t>(segment.bytes.size());
 }
 
+sonde_passed passed_by(const SyntheticSource::Segment& segment) {
+    sonde_passed passed{};
+    passed.time_ns = segment.time_ns;
+    passed.seq = segment.seq;
+    passed.length = length_of(segment);
+    fill_tail(passed.tail, segment.bytes);
+    return passed;
+}
+
 }  // namespace
 
 void SyntheticSource::push(const void* record, std::size_t size, std::string_view bytes) {
@@ -72,17 +81,19 @@ void SyntheticSource::head(const Segment& segment) {
     head.tcp_flags = segment.tcp_flags;
     head.thread = segment.thread;
     if (head.length == segment.bytes.size()) fill_tail(head.tail, segment.bytes);
+    if (segment.before != nullptr) {
+        head.h.flags |= segment.before->outgoing ? SONDE_FLAG_BEFORE_OUT : SONDE_FLAG_BEFORE_IN;
+        head.before = passed_by(*segment.before);
+    }
     push(&head, sizeof head, captured);
 }
 
 void SyntheticSource::progress(const Segment& segment) {
     sonde_progress progress{};
     progress.h = header_of(SONDE_REC_PROGRESS, sizeof progress, segment.cookie, segment.time_ns);
-    progress.seq = segment.seq;
-    progress.length = length_of(segment);
+    progress.passed = passed_by(segment);
     progress.direction = segment.outgoing ? SONDE_OUT : SONDE_IN;
     progress.tcp_flags = segment.tcp_flags;
-    fill_tail(progress.tail, segment.bytes);
     push(&progress, sizeof progress);
 }
 

@@ -26,7 +26,8 @@ public:
         std::uint32_t length = 0;  // 0: as many as there are bytes
         bool continued = false;
         std::uint8_t tcp_flags = SONDE_TCP_PSH;
-        sonde_thread_clock thread{};  // of the sender; tgid 0: not known
+        sonde_thread_clock thread{};      // of the sender; tgid 0: not known
+        const Segment* before = nullptr;  // heads: progress that goes with this one
     };
 
     explicit SyntheticSource(std::int64_t realtime_offset_ns = 0) : realtime_offset_ns_(realtime_offset_ns) {}

@@ -17,7 +17,7 @@
 #define SONDE_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
 #endif
 
-#define SONDE_ABI_VERSION 1
+#define SONDE_ABI_VERSION 2
 
 /* Largest number of payload bytes that one head record can carry: the largest size class. */
 #define SONDE_CAPTURE_MAX 4096
@@ -32,7 +32,7 @@ enum sonde_record_type {
 	SONDE_REC_CONN_CLOSE = 2,    /* the socket went to TCP_CLOSE */
 	SONDE_REC_REQUEST_HEAD = 3,  /* first bytes of a run of request bytes */
 	SONDE_REC_RESPONSE_HEAD = 4, /* first bytes of a run of response bytes */
-	SONDE_REC_PROGRESS = 5,	     /* a later segment that carries PSH or FIN */
+	SONDE_REC_PROGRESS = 5,	     /* how far a body has come: its last segment that carried PSH or FIN */
 	SONDE_REC_SOCKET_READ = 6,   /* the application read bytes of a request */
 	SONDE_REC_PROC_EXEC = 7,
 	SONDE_REC_PROC_EXIT = 8,
@@ -52,6 +52,8 @@ enum sonde_direction { SONDE_IN = 0, SONDE_OUT = 1 };
 #define SONDE_FLAG_CONTINUED 0x0001 /* head record: continues the bytes of the run's earlier record */
 #define SONDE_FLAG_NO_CPU 0x0002    /* cpu_ns could not be told (clock not running yet) */
 #define SONDE_FLAG_NO_RUNQUEUE 0x0004
+#define SONDE_FLAG_BEFORE_IN 0x0008  /* head record: `before` holds, and came in */
+#define SONDE_FLAG_BEFORE_OUT 0x0010 /* head record: `before` holds, and went out */
 
 /*  0      2      4     6      8                16               24
  *  | type | size | cpu | flags | time_ns        | cookie         |            */
@@ -70,6 +72,14 @@ struct sonde_thread_clock {
 	__u32 tid;
 	__u64 cpu_ns;	   /* time on a core since the thread started */
 	__u64 runqueue_ns; /* time ready to run without a core since the thread started */
+};
+
+/* The last segment of a run that carried PSH or FIN. */
+struct sonde_passed {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 seq;
+	__u32 length;		     /* payload bytes */
+	__u8 tail[SONDE_TAIL_BYTES]; /* the last of them, right-aligned, zeros before */
 };
 
 struct sonde_conn_open {
@@ -104,6 +114,7 @@ struct sonde_head {
 	__u32 ack; /* next sequence number of the other direction that the sender expects: pairs exactly */
 	struct sonde_thread_clock thread; /* of the running thread; means something for SONDE_OUT only */
 	__u8 tail[SONDE_TAIL_BYTES];	  /* the last bytes of the segment, right-aligned, zeros before */
+	struct sonde_passed before;	  /* progress that waited for this record: SONDE_FLAG_BEFORE_* */
 #ifndef __cplusplus			  /* C++ has no flexible arrays: the bytes follow the struct */
 	__u8 data[];
 #endif
@@ -111,13 +122,11 @@ struct sonde_head {
 
 struct sonde_progress {
 	struct sonde_header h;
-	__u32 seq;
-	__u32 length;
+	struct sonde_passed passed;
 	__u8 direction;
 	__u8 tcp_flags;
 	__u16 pad;
 	__u32 pad2;
-	__u8 tail[SONDE_TAIL_BYTES];
 };
 
 /* The application has now read everything before copied_seq. */
@@ -167,8 +176,8 @@ SONDE_STATIC_ASSERT(sizeof(struct sonde_header) == 24, "header layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_thread_clock) == 24, "thread clock layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_conn_open) == 64, "conn_open layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_conn_close) == 56, "conn_close layout");
-SONDE_STATIC_ASSERT(sizeof(struct sonde_head) == 72, "head layout");
-SONDE_STATIC_ASSERT(sizeof(struct sonde_progress) == 48, "progress layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_head) == 96, "head layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_progress) == 56, "progress layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_socket_read) == 56, "socket_read layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exec) == 56, "proc_exec layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exit) == 32, "proc_exit layout");

@@ -56,7 +56,9 @@ class Recordings(SondeTest):
         server = [t for t in lines if t.get("side") == "server" and t["server"]["port"] == nginx.port]
         self.assertEqual([(t["status"], t["path"], t["service"]) for t in server],
                          [(200, "/file", f"nginx:{nginx.port}")] * 20)
-        self.assertIn("40 transactions", done.stdout)
+        self.assertEqual([t["status"] for t in lines if t.get("side") == "client" and
+                          t["server"]["port"] == nginx.port], [200] * 20)
+        self.assertIn(f"{sum(t['type'] == 'transaction' for t in lines)} transactions", done.stdout)
 
     def test_damaged_recordings(self):
         _, file = self.record()

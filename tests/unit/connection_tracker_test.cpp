@@ -112,6 +112,22 @@ TEST_F(TrackerTest, SplitsTheTimeIntoPhasesThatAddUp) {
     EXPECT_EQ(done_[0].duration_ns, 14 * ms);
 }
 
+// A body's end that waited in the kernel comes with the next request's head, and has its own time.
+TEST_F(TrackerTest, ProgressThatWaitedEndsTheResponseBefore) {
+    request(get, 10 * ms);
+    response("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", 20 * ms);
+    const SyntheticSource::Segment end{
+        .time_ns = 24 * ms, .outgoing = true, .seq = response_seq_, .bytes = "world", .length = 5};
+    response_seq_ += 5;
+    source_.request({.time_ns = 90 * ms, .seq = request_seq_, .ack = response_seq_, .bytes = get, .before = &end});
+    request_seq_ += static_cast<std::uint32_t>(get.size());
+    response(ok5, 95 * ms);
+    ASSERT_EQ(play().size(), 2U);
+    EXPECT_EQ(done_[0].duration_ns, 14 * ms);
+    EXPECT_EQ(done_[0].response_body_bytes, 10);
+    EXPECT_EQ(done_[1].duration_ns, 5 * ms);
+}
+
 TEST_F(TrackerTest, CpuIsUnobservedWhereTheThreadTookUpAnotherRequest) {
     request(get, 10 * ms);
     read(11 * ms, {.tgid = 7, .tid = 8, .cpu_ns = 1, .runqueue_ns = 1});

@@ -93,6 +93,27 @@ TEST(Decoder, Data) {
     EXPECT_EQ(read.thread.cpu_ns, 13U);
 }
 
+TEST(Decoder, ProgressWithinAHead) {
+    SyntheticSource source;
+    for (const bool outgoing : {false, true}) {
+        const SyntheticSource::Segment passed{
+            .time_ns = 7, .outgoing = outgoing, .seq = 1, .bytes = "0\r\n\r\n", .length = 9};
+        source.request({.cookie = 5, .time_ns = 100, .seq = 8, .bytes = "GET / ", .before = &passed});
+    }
+    source.request({.cookie = 5, .time_ns = 100, .seq = 8, .bytes = "GET / "});
+    for (const bool outgoing : {false, true}) {
+        const auto head = decoded<Head>(source.records()[outgoing ? 1 : 0]);
+        ASSERT_TRUE(head.has_before);
+        EXPECT_EQ(head.before.cookie, 5U);
+        EXPECT_EQ(head.before.time_ns, 7U);
+        EXPECT_EQ(head.before.outgoing, outgoing);
+        EXPECT_EQ(head.before.seq, 1U);
+        EXPECT_EQ(head.before.length, 9U);
+        EXPECT_EQ(head.before.tail[3], '0');
+    }
+    EXPECT_FALSE(decoded<Head>(source.records()[2]).has_before);
+}
+
 TEST(Decoder, Processes) {
     const auto records = all_records();
     const auto exec = decoded<ProcExec>(records[6]);
