@@ -7,11 +7,14 @@
 
 namespace sonde {
 
+// Sequence numbers wrap: a stands before b (RFC 9293 §3.4).
+inline bool seq_before(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
+
 // One direction of a connection: where the current message began, and where it will end.
 //
 //   idle ──first byte──▶ head ──head complete──▶ body ──boundary reached──▶ idle
 //
-// Positions are TCP sequence numbers; comparisons are serial (RFC 9293 §3.4).
+// Positions are TCP sequence numbers.
 struct MessageStream {
     enum class State : std::uint8_t { idle, head, body };
 

@@ -8,10 +8,6 @@
 namespace sonde {
 namespace {
 
-void bump(std::atomic<std::uint64_t>& counter) {
-    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
-
 std::uint16_t record_type(std::span<const std::byte> record) {
     std::uint16_t type = SONDE_REC_NONE;
     if (record.size() >= sizeof type) std::memcpy(&type, record.data(), sizeof type);

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+
+#include "agent/model/event.hpp"
+#include "agent/pipeline/connection.hpp"
+#include "agent/pipeline/thread_reads.hpp"
+#include "agent/pipeline/tracker_stats.hpp"
+
+namespace sonde {
+
+// The HTTP/1 part of a connection: message boundaries by sequence number, pairing in order (RFC 9112 §9.3.2). Holds no
+// state of its own: that is in the Connection. Pipeline thread only.
+class Http1Exchange {
+public:
+    // Called for each finished transaction. pid: who to ask for the process, 0: not known.
+    using Deliver = std::function<void(Transaction&, std::uint32_t pid)>;
+
+    // All references outlive the exchange. realtime_offset_ns: CLOCK_REALTIME − CLOCK_MONOTONIC.
+    Http1Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns, TrackerStats& stats,
+                  ThreadReads& reads, Deliver deliver)
+        : limits_(limits),
+          realtime_offset_ns_(realtime_offset_ns),
+          stats_(stats),
+          reads_(reads),
+          deliver_(std::move(deliver)) {}
+
+    void on(Connection& c, const Head& event);
+    void on(Connection& c, const Progress& event);
+    void on(Connection& c, const SocketRead& event);
+    void on(Connection& c, const ConnClose& event);
+    // Ends what nobody told the length of and what has been silent. now_ns: CLOCK_MONOTONIC of the records.
+    void tick(Connection& c, std::uint64_t now_ns);
+    // The source ended.
+    void finish(Connection& c);
+
+private:
+    void on_request(Connection& c, const Head& event);
+    void on_response(Connection& c, const Head& event);
+    void take_request(Connection& c, const RequestHead& head, const Head& event);
+    bool take_response(Connection& c, const ResponseHead& head, const Head& event);
+    void advance(Connection& c, MessageStream& stream, bool is_request, std::uint32_t seq, std::uint32_t length,
+                 std::uint64_t time_ns, std::uint8_t tcp_flags,
+                 const std::array<unsigned char, SONDE_TAIL_BYTES>& tail);
+    void end_request(Connection& c);
+    void end_response(Connection& c);
+    void drop_lost_responses(Connection& c, std::uint32_t response_position);
+    void assign_read(Connection& c, PendingRequest& request, bool shares);
+    void deliver_front(Connection& c, Outcome outcome);
+    void make_unreadable(Connection& c);
+
+    const TrackerLimits& limits_;
+    const std::int64_t& realtime_offset_ns_;
+    TrackerStats& stats_;
+    ThreadReads& reads_;
+    const Deliver deliver_;
+};
+
+}  // namespace sonde
