@@ -41,12 +41,12 @@ static __always_inline int progress__take(struct conn *conn, __u32 direction, st
 	return 1;
 }
 
-static __always_inline void progress__emit(__u64 cookie, __u32 direction, __u32 tcp_flags,
+static __always_inline void progress__emit(__u64 cookie, __u32 direction, __u32 tcp_flags, __u32 flags,
 					   const struct sonde_passed *passed)
 {
 	struct sonde_progress *progress;
 
-	progress = emit__reserve(SONDE_REC_PROGRESS, sizeof(*progress), sizeof(*progress), cookie, 0);
+	progress = emit__reserve(SONDE_REC_PROGRESS, sizeof(*progress), sizeof(*progress), cookie, flags);
 	if (!progress)
 		return;
 	progress->passed = *passed;
@@ -62,7 +62,7 @@ static __always_inline void progress__flush(struct conn *conn, __u32 direction)
 	struct sonde_passed passed;
 
 	if (progress__take(conn, direction, &passed))
-		progress__emit(conn->cookie, direction, SONDE_TCP_PSH, &passed);
+		progress__emit(conn->cookie, direction, SONDE_TCP_PSH, 0, &passed);
 }
 
 #endif
