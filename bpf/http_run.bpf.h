@@ -32,15 +32,15 @@ struct segment {
 
 static __always_inline __u32 http_run__sniff(payload_source *from, const struct segment *seg, __u8 bytes[24])
 {
-	/* bounded for the verifier as an unsigned 64-bit value */
-	__u64 n = seg->length;
+	__u64 n = seg->length, beyond_first;
 
 	if (n > SONDE_SNIFF_BYTES)
 		n = SONDE_SNIFF_BYTES;
-	asm volatile("" : "+r"(n));
-	if (n == 0 || n > SONDE_SNIFF_BYTES)
+	beyond_first = n - 1; /* as in DEFINE_EMIT_HEAD */
+	asm volatile("" : "+r"(beyond_first));
+	if (beyond_first > SONDE_SNIFF_BYTES - 1)
 		return 0;
-	if (payload__load(from, seg->payload_offset, bytes, n))
+	if (payload__load(from, seg->payload_offset, bytes, beyond_first + 1))
 		return 0;
 	return n;
 }
@@ -95,24 +95,23 @@ static __always_inline void http_run__fill_head(struct sonde_head *head, const s
 		__builtin_memset(&head->thread, 0, sizeof(head->thread));
 }
 
-/* One function per size class: a reservation is a constant, the copy is bounded by it. */
+/* One function per size class: a reservation is a constant, the copy is bounded by it. Bounds are checked on
+ * the count less one: before 6.3 the verifier does not learn from n != 0 that n is at least 1. */
 #define DEFINE_EMIT_HEAD(bytes)                                                                              \
 	static __noinline int emit_head_##bytes(payload_source *from, const struct head_order *order)        \
 	{                                                                                                    \
 		struct sonde_head *head;                                                                     \
-		__u64 n = order->captured;                                                                   \
+		__u64 beyond_first = (__u64)order->captured - 1;                                             \
                                                                                                              \
-		if (n > bytes)                                                                               \
-			n = bytes;                                                                           \
-		asm volatile("" : "+r"(n));                                                                  \
-		if (n == 0 || n > bytes)                                                                     \
+		asm volatile("" : "+r"(beyond_first));                                                       \
+		if (beyond_first > (bytes)-1)                                                                \
 			return 0;                                                                            \
-		head = emit__reserve(order->type, sizeof(*head) + bytes, sizeof(*head) + n, order->cookie,   \
-				     order->flags);                                                          \
+		head = emit__reserve(order->type, sizeof(*head) + (bytes), sizeof(*head) + beyond_first + 1, \
+				     order->cookie, order->flags);                                           \
 		if (!head)                                                                                   \
 			return 0;                                                                            \
-		http_run__fill_head(head, order, n);                                                         \
-		if (payload__load(from, order->seg.payload_offset, head->data, n)) {                         \
+		http_run__fill_head(head, order, beyond_first + 1);                                          \
+		if (payload__load(from, order->seg.payload_offset, head->data, beyond_first + 1)) {          \
 			emit__discard(head, SONDE_LOSS_READ_FAULT);                                          \
 			return 0;                                                                            \
 		}                                                                                            \

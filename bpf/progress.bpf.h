@@ -9,17 +9,20 @@
 #include "bpf/emit.bpf.h"
 
 /* Writer: the packet program of that direction, one at a time. The flush may read on another CPU: time_ns is
- * zero while the rest changes. */
+ * zero while the rest changes. Plain stores in this order, since 5.10 has no atomic exchange for programs. */
 static __always_inline void progress__keep(struct conn *conn, __u32 direction,
 					   const struct sonde_passed *passed)
 {
 	struct waiting *waiting = &conn->waiting[direction & 1];
+	volatile __u64 *time_ns = &waiting->passed.time_ns;
 
-	__sync_lock_test_and_set(&waiting->passed.time_ns, 0);
+	*time_ns = 0;
+	barrier();
 	waiting->passed.seq = passed->seq;
 	waiting->passed.length = passed->length;
 	__builtin_memcpy(waiting->passed.tail, passed->tail, SONDE_TAIL_BYTES);
-	__sync_lock_test_and_set(&waiting->passed.time_ns, passed->time_ns);
+	barrier();
+	*time_ns = passed->time_ns;
 }
 
 /* 1: `passed` holds what waited in that direction, and it waits no more */

@@ -9,6 +9,8 @@ demo_packages=(nginx-light python3)
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev libboost-json1.81-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus curl python3 shellcheck
     util-linux mount git)
+# shellcheck disable=SC2034
+kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive-keyring)  # tests/kernels
 
 installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

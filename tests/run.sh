@@ -20,3 +20,4 @@ echo "unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 ctest --test-dir build/asan --output-on-failure --exclude-regex '^tidy$'
 build release
 ctest --test-dir build/release --output-on-failure
+bash tests/kernels/run.sh

@@ -28,19 +28,41 @@ namespace {
 
 constexpr const char* btf_path = "/sys/kernel/btf/vmlinux";
 
-// The last lines libbpf said: the reason behind a bare errno.
+// What libbpf said last, or the verifier's reason where it gave one: what stands behind a bare errno.
 std::string& libbpf_words() {
     static std::string words;
     return words;
 }
 
+// The line before the verifier's statistics: the instruction it did not like.
+std::string verifier_reason(std::string_view log) {
+    std::string_view reason;
+    for (std::size_t at = 0; at < log.size();) {
+        const auto end = std::min(log.find('\n', at), log.size());
+        const auto line = log.substr(at, end - at);
+        at = end + 1;
+        if (line.starts_with("processed ") || line.starts_with("-- END")) break;
+        if (!line.empty() && !line.starts_with("--") && line.find("BEGIN PROG LOAD LOG") == std::string_view::npos)
+            reason = line;
+    }
+    return std::string(reason);
+}
+
 int remember(enum libbpf_print_level level, const char* format, va_list args) {
     if (level != LIBBPF_WARN) return 0;
-    char line[512];
-    std::vsnprintf(line, sizeof line, format, args);
+    va_list again;
+    va_copy(again, args);
+    const int size = std::vsnprintf(nullptr, 0, format, args);
+    std::string text(size > 0 ? static_cast<std::size_t>(size) : 0, '\0');
+    std::vsnprintf(text.data(), text.size() + 1, format, again);
+    va_end(again);
     auto& words = libbpf_words();
-    words = line;
-    while (!words.empty() && words.back() == '\n') words.pop_back();
+    if (text.find("BEGIN PROG LOAD LOG") != std::string::npos) {
+        words = "verifier: " + verifier_reason(text);
+    } else if (!words.starts_with("verifier: ")) {  // what follows says only that loading failed
+        words = text;
+        while (!words.empty() && words.back() == '\n') words.pop_back();
+    }
     return 0;
 }
 
@@ -151,6 +173,7 @@ private:
                         "mount it with: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2");
         UniqueFd cgroup(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!cgroup) return fail("cannot open the cgroup v2 root " + root + ": " + std::strerror(errno));
+        libbpf_words().clear();
         packet_.reset(packet_bpf__open());
         if (!packet_) return fail("cannot open the packet program: " + libbpf_words());
         packet_->rodata->sonde_cfg.capture_bytes = options.capture_bytes;
@@ -195,6 +218,7 @@ private:
     void start_sockets() {
         const std::string without_reads = "queue, cpu, runqueue and blocked time; the process of server requests";
         const std::string without_close = "the end of close-delimited responses by reset, aborted requests";
+        libbpf_words().clear();
         socket_.reset(socket_bpf__open());
         const bool recv_length = kernel_has_tracepoint(kernel_.get(), "sock_recv_length");
         if (socket_) {
@@ -221,6 +245,7 @@ private:
     void start_tasks() {
         const std::string without_clock = "cpu, runqueue and blocked time";
         const std::string without_life = "names of processes that end within milliseconds";
+        libbpf_words().clear();
         task_.reset(task_bpf__open());
         if (task_) share_maps(*task_);
         if (!task_ || task_bpf__load(task_.get()) != 0) {
@@ -239,6 +264,7 @@ private:
     // Last: from here on progress waits, so that whatever refuses above changes nothing for it.
     void start_flush() {
         Feature feature{"progress_waits", false, "", "a record fewer per response: costs CPU, loses nothing"};
+        libbpf_words().clear();
         flush_.reset(flush_bpf__open());
         if (flush_) share_maps(*flush_);
         if (!flush_ || flush_bpf__load(flush_.get()) != 0) {
