@@ -1,0 +1,42 @@
+#include "agent/redact/prefilter_block.hpp"
+
+namespace sonde {
+namespace {
+
+// Byte by byte.
+class ScalarLookup {
+public:
+    explicit ScalarLookup(const WordTables& tables) : tables_(tables) {}
+
+    void load(const char* p, BlockMasks& masks, std::uint8_t* sets) const {
+        for (std::size_t i = 0; i < block_bytes; ++i) {
+            const char c = p[i];
+            const auto one = std::uint64_t{1} << i;
+            sets[i] = sets_of(c, 0) & sets_of(p[i + 1], 1) & sets_of(p[i + 2], 2);
+            if (sets[i] != 0) masks.word |= one;
+            if (c >= '0' && c <= '9') masks.digit |= one;
+            if (c >= 'A' && c <= 'Z') masks.upper |= one;
+            if (c == '0') masks.zero |= one;
+            if (c == '-') masks.dash |= one;
+            if (c == ' ') masks.space |= one;
+            if (c == '.') masks.dot |= one;
+            if (c == '+') masks.plus |= one;
+            if (c == '(') masks.open |= one;
+            if (c == ')') masks.close |= one;
+            if (c == '@') masks.at |= one;
+        }
+    }
+
+private:
+    [[nodiscard]] std::uint8_t sets_of(char c, int i) const {
+        const auto byte = static_cast<unsigned char>(c);
+        return tables_.low[i][byte & 15U] & tables_.high[i][byte >> 4U];
+    }
+    const WordTables& tables_;
+};
+
+}  // namespace
+
+RuleMask scan_scalar(const ScanInput& input) { return scan<ScalarLookup>(input); }
+
+}  // namespace sonde

@@ -1,0 +1,72 @@
+#include "agent/redact/prefilter_block.hpp"
+
+#ifdef __SSSE3__
+#include <tmmintrin.h>
+
+namespace sonde {
+namespace {
+
+// Four quarters of 16 bytes.
+class Ssse3Lookup {
+public:
+    explicit Ssse3Lookup(const WordTables& tables) {
+        for (int i = 0; i < 3; ++i) {
+            low_[i] = _mm_load_si128(reinterpret_cast<const __m128i*>(tables.low[i]));
+            high_[i] = _mm_load_si128(reinterpret_cast<const __m128i*>(tables.high[i]));
+        }
+    }
+
+    void load(const char* p, BlockMasks& masks, std::uint8_t* sets) const {
+        for (int i = 0; i < 4; ++i) quarter(p + 16 * i, 16 * i, masks, sets + 16 * i);
+    }
+
+private:
+    static __m128i bytes(const char* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+    static std::uint64_t mask(__m128i equal) { return static_cast<std::uint16_t>(_mm_movemask_epi8(equal)); }
+    static std::uint64_t equal(__m128i v, char c) { return mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(c))); }
+    static std::uint64_t within(__m128i v, char first, char count) {
+        const auto offset = _mm_sub_epi8(v, _mm_set1_epi8(first));
+        return mask(_mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(static_cast<char>(count - 1))), offset));
+    }
+    __m128i sets_of(__m128i v, int i) const {
+        const auto nibble = _mm_set1_epi8(15);
+        return _mm_and_si128(_mm_shuffle_epi8(low_[i], _mm_and_si128(v, nibble)),
+                             _mm_shuffle_epi8(high_[i], _mm_and_si128(_mm_srli_epi16(v, 4), nibble)));
+    }
+
+    void quarter(const char* p, int shift, BlockMasks& masks, std::uint8_t* sets) const {
+        const auto v = bytes(p);
+        const auto found =
+            _mm_and_si128(_mm_and_si128(sets_of(v, 0), sets_of(bytes(p + 1), 1)), sets_of(bytes(p + 2), 2));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(sets), found);
+        const auto nothing = static_cast<std::uint16_t>(mask(_mm_cmpeq_epi8(found, _mm_setzero_si128())));
+        masks.word |= std::uint64_t{static_cast<std::uint16_t>(~nothing)} << shift;
+        masks.digit |= within(v, '0', 10) << shift;
+        masks.upper |= within(v, 'A', 26) << shift;
+        masks.zero |= equal(v, '0') << shift;
+        masks.dash |= equal(v, '-') << shift;
+        masks.space |= equal(v, ' ') << shift;
+        masks.dot |= equal(v, '.') << shift;
+        masks.plus |= equal(v, '+') << shift;
+        masks.open |= equal(v, '(') << shift;
+        masks.close |= equal(v, ')') << shift;
+        masks.at |= equal(v, '@') << shift;
+    }
+
+    __m128i low_[3];
+    __m128i high_[3];
+};
+
+}  // namespace
+
+RuleMask scan_ssse3(const ScanInput& input) { return scan<Ssse3Lookup>(input); }
+
+}  // namespace sonde
+
+#else  // another processor: best_isa() never chooses it
+
+namespace sonde {
+RuleMask scan_ssse3(const ScanInput& input) { return scan_scalar(input); }
+}  // namespace sonde
+
+#endif
