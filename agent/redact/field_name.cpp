@@ -123,6 +123,11 @@ bool worth_hiding(std::string_view value, Telling telling) {
         return false;  // masked by somebody before
     if (telling == Telling::always) return true;
     if (telling == Telling::random) return looks_random(value);
+    // "unexpected token: '}'"
+    if (std::none_of(value.begin(), value.end(), [](char c) {
+            return is_digit(c) || is_upper(c) || is_lower(c) || static_cast<signed char>(c) < 0;
+        }))
+        return false;
     constexpr std::size_t count_digits = 7;  // a count or a number of seconds; a code that long may be a secret
     return value.size() > count_digits || !std::all_of(value.begin(), value.end(), is_digit);
 }

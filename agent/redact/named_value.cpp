@@ -1,6 +1,7 @@
 #include "agent/redact/named_value.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace sonde {
 namespace {
@@ -12,7 +13,7 @@ bool is_blank(char c) { return c == ' ' || c == '\t'; }
 bool is_quote(char c) { return c == '"' || c == '\''; }
 
 // A value is judged by its first bytes: a text made of nothing but "token:" must not cost its square.
-constexpr std::size_t judged_bytes = 512;
+constexpr std::size_t judged_bytes = 256;
 
 // The name around a match, as far as one goes.
 Span whole_name(std::string_view text, std::size_t at) {
@@ -59,11 +60,18 @@ Value bracketed_value(std::string_view text, std::size_t begin) {
     return {{begin, text.size()}, true, text.size()};
 }
 
+constexpr std::array<bool, 256> make_bare_ends() {
+    std::array<bool, 256> ends{};
+    for (const unsigned char c : {' ', '\t', '\r', '\n', '"', '\'', '&', '<', '>', '\\', '%', '\0'}) ends[c] = true;
+    return ends;
+}
+constexpr auto bare_ends = make_bare_ends();
+
 bool ends_bare_value(std::string_view text, std::size_t i) {
     const char c = text[i];
+    if (!bare_ends[static_cast<unsigned char>(c)]) return false;
     if (c == '\\') return i + 1 < text.size() && (is_quote(text[i + 1]) || text[i + 1] == 'n' || text[i + 1] == 'r');
-    return is_blank(c) || c == '\r' || c == '\n' || is_quote(c) || c == '&' || c == '<' || c == '>' || c == '\0' ||
-           text.substr(i, 3) == "%26";
+    return c != '%' || text.substr(i, 3) == "%26";
 }
 
 std::size_t bare_end(std::string_view text, std::size_t begin, std::size_t limit) {
@@ -105,12 +113,12 @@ Separator separator_of(std::string_view text, Span name, Span match) {
 }  // namespace
 
 std::string named_value_regex(const std::vector<TellingName>& names) {
-    std::string regex = "(?i:";
+    std::string regex = "(?i)(?:";
     for (const auto& [name, telling] : names) {
         if (regex.back() != ':') regex += '|';
         for (const char c : name) c == '_' ? regex += "[_.\\-]?" : regex += c;
     }
-    return regex + R"([a-z0-9_.\-]*[\\\]"']*[ \t]*(?:=>|:=|[=:>]|%3d|[ \t])))";
+    return regex + R"()[a-z0-9_.\-]*[\\\]"']*[ \t]*(?:=>|:=|[=:>]|%3d|[ \t]))";
 }
 
 NamedValue find_named_value(std::string_view text, Span match, const FieldNames& names) {

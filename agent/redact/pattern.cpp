@@ -256,7 +256,7 @@ const std::array<BuiltinPattern, builtin_count>& builtin_patterns() {
          true},
         {"slack_token", R"(xox[abeoprs]-[A-Za-z0-9\-]+|hooks\.slack\.com/services/[A-Za-z0-9/]+)", slack_token, true},
         {"stripe_key", R"((?:[sr]k_(?:live|test)|whsec)_[0-9A-Za-z]{16}[0-9A-Za-z]*)", whole, true},
-        {"private_key", R"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----)", private_key, true},
+        {"private_key_block", R"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----)", private_key, true},
     }};
     return patterns;
 }

@@ -27,7 +27,7 @@ enum class Builtin : std::uint8_t {
     github_token,
     slack_token,
     stripe_key,
-    private_key,
+    private_key_block,
 };
 inline constexpr std::size_t builtin_count = 18;
 

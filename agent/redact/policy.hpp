@@ -37,13 +37,13 @@ struct CustomPattern {
 // One policy as a user writes it. The default is safe: all built-in patterns but addresses, telling names and headers,
 // masked.
 struct RedactionConfig {
-    std::vector<RuleAction> actions;        // for built-in patterns, telling names, "header" and "path_token"
-    std::vector<TellingName> names;         // telling names beyond the default ones
-    std::vector<std::string> headers;       // header names beyond the default ones, any case
-    std::vector<CustomPattern> patterns;    // bounded: max_custom_patterns
-    std::vector<std::string> allow_values;  // RE2: a value that matches as a whole is never redacted
-    std::vector<std::string> allow_names;   // names of fields, headers, parameters that tell nothing; any case
-    std::string hash_key_file;              // 16 bytes or more, readable by its owner only; needed for action hash
+    std::vector<RuleAction> actions{};        // for built-in patterns, telling names, "header" and "path_token"
+    std::vector<TellingName> names{};         // telling names beyond the default ones
+    std::vector<std::string> headers{};       // header names beyond the default ones, any case
+    std::vector<CustomPattern> patterns{};    // bounded: max_custom_patterns
+    std::vector<std::string> allow_values{};  // RE2: a value that matches as a whole is never redacted
+    std::vector<std::string> allow_names{};   // names of fields, headers, parameters that tell nothing; any case
+    std::string hash_key_file{};              // 16 bytes or more, readable by its owner only; needed for action hash
 };
 
 inline constexpr std::size_t max_custom_patterns = 64;

@@ -80,7 +80,7 @@ Prefilter::Prefilter(const std::vector<std::string>& names, Isa isa) : isa_(isa)
         add(word, bit(Builtin::slack_token));
     for (const auto* word : {"sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_"})
         add(word, bit(Builtin::stripe_key));
-    add("-----BEGIN ", bit(Builtin::private_key));
+    add("-----BEGIN ", bit(Builtin::private_key_block));
     index();
 }
 

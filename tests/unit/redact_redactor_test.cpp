@@ -41,7 +41,7 @@ TEST_F(RedactorTest, Patterns) {
     EXPECT_EQ(text("postgres://app:hunter2@db:5432/x"), "postgres://app:[redacted:url_password]@db:5432/x");
     EXPECT_EQ(text("key AKIAIOSFODNN7EXAMPLE!"), "key [redacted:aws_key]!");
     EXPECT_EQ(text("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nrest"),
-              "[redacted:private_key]\nrest");
+              "[redacted:private_key_block]\nrest");
 }
 
 TEST_F(RedactorTest, NamedValues) {
@@ -63,10 +63,11 @@ TEST_F(RedactorTest, ProseAndNumbersStay) {
     for (const auto* plain :
          {"order 4111111111111112 shipped", "release 1.2.3.4", "9b2f6c1e-1234-4123-8123-123456789012",
           "max_tokens=4096 token_count=12 tokens: 17", "session opened for user root", "unexpected token: '}'",
-          "secretary=Bob author=Ann monkey=banana keyboard: us", "Session::open secret://x", "bearer authentication failed",
-          "basic authentication required", "2026-11-21 07:27:44.123456", "[10/Oct/2000:13:55:36 +0200] 127.0.0.1",
-          "http://host:8080/path?email=1", "password_reset=true session_timeout=30", "epoch 1763710064123456789",
-          "AA11 no iban", "ssh 000-12-3456 666-12-3456", "GET /api/v1/sessions HTTP/1.1 200", "std::string a::b"})
+          "secretary=Bob author=Ann monkey=banana keyboard: us", "Session::open secret://x",
+          "bearer authentication failed", "basic authentication required", "2026-11-21 07:27:44.123456",
+          "[10/Oct/2000:13:55:36 +0200] 127.0.0.1", "http://host:8080/path?email=1",
+          "password_reset=true session_timeout=30", "epoch 1763710064123456789", "AA11 no iban",
+          "ssh 000-12-3456 666-12-3456", "GET /api/v1/sessions HTTP/1.1 200", "std::string a::b"})
         EXPECT_EQ(text(plain), plain);
 }
 
@@ -97,7 +98,7 @@ TEST_F(RedactorTest, PathsBySegment) {
 
 TEST_F(RedactorTest, HeadersAndFields) {
     EXPECT_EQ(redactor_.header("aUTHorization", "x").text, "[redacted:header]");
-    EXPECT_EQ(redactor_.header("X-Session-Token", "abc").text, "[redacted:token]");
+    EXPECT_EQ(redactor_.header("X-Session-Token", "abc").text, "[redacted:session]");
     EXPECT_EQ(redactor_.header("Accept", "text/html").verdict, Verdict::unchanged);
     EXPECT_EQ(redactor_.field("user.apiKey", "abc").text, "[redacted:api_key]");
     EXPECT_EQ(redactor_.field("max_tokens", "4096").verdict, Verdict::unchanged);
@@ -114,9 +115,12 @@ TEST_F(RedactorTest, BinaryAndHugeTextsTakeLinearTime) {
     EXPECT_GT(size, binary.size() / 2);
     // each repeats what an expression begins with: a quadratic search would take minutes
     for (const std::string_view piece :
-         {"key:", "key=\"", "\"key\":[", "a@", "a@b.c1", "1 ", "AA11", "+1", "eyJ", "://", "a://:", "basic ", "token ",
-          "bearer ", "-----BEGIN RSA PRIVATE KEY-----", "sig=", "key=\\\"", "password", "--password", "\"\"\"", "%40",
-          "x%40y.z%40", "password:[", "1:", "::", "4111 ", "xoxb-", "/token/"}) {
+         {"key:",  "key=\"",     "\"key\":[",  "a@",         "a@b.c1",
+          "1 ",    "AA11",       "+1",         "eyJ",        "://",
+          "a://:", "basic ",     "token ",     "bearer ",    "-----BEGIN RSA PRIVATE KEY-----",
+          "sig=",  "key=\\\"",   "password",   "--password", "\"\"\"",
+          "%40",   "x%40y.z%40", "password:[", "1:",         "::",
+          "4111 ", "xoxb-",      "/token/"}) {
         std::string text;
         while (text.size() < 1 << 20) text += piece;
         redactor_.text(text, Place::message);
@@ -134,7 +138,7 @@ TEST(RedactionActions, EachDoesWhatItSays) {
     Redactor redactor(policy_of({.actions = {{"credit_card", RedactAction::partial},
                                              {"email", RedactAction::hash},
                                              {"us_ssn", RedactAction::drop_field},
-                                             {"private_key", RedactAction::drop_record},
+                                             {"private_key_block", RedactAction::drop_record},
                                              {"phone", RedactAction::off}},
                                  .hash_key_file = key}));
     const auto text = [&](std::string_view t) { return redactor.text(t, Place::message); };
