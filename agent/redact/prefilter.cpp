@@ -1,21 +1,28 @@
 #include "agent/redact/prefilter.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
+#include <cstring>
 
 namespace sonde {
 namespace {
 
 bool is_alnum(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 bool is_name(char c) { return is_alnum(c) || c == '_' || c == '.' || c == '-'; }
 bool is_local_part(char c) { return is_name(c) || c == '%' || c == '+'; }
 
-bool starts_with(std::string_view text, std::string_view word, bool ignore_case) {
-    if (text.size() < word.size()) return false;
-    if (!ignore_case) return text.starts_with(word);
-    return std::equal(word.begin(), word.end(), text.begin(), [](char w, char t) { return w == lower(t); });
+// Byte i of the text in bits 8i …; zeros behind its end.
+std::uint64_t first_bytes(std::string_view text) {
+    std::uint64_t bytes = 0;
+    if (text.size() >= sizeof bytes) {
+        std::memcpy(&bytes, text.data(), sizeof bytes);
+        if constexpr (std::endian::native == std::endian::big) bytes = __builtin_bswap64(bytes);
+        return bytes;
+    }
+    for (std::size_t i = 0; i < text.size(); ++i) bytes |= std::uint64_t{static_cast<unsigned char>(text[i])} << 8 * i;
+    return bytes;
 }
 
 // A name that goes on for longer is left to the regular expression: the check stays cheap however the text is made.
@@ -54,17 +61,22 @@ RuleMask confirm_rule(RuleMask rule, std::string_view text, std::size_t at, std:
     return rule;
 }
 
-}  // namespace
-
-Isa best_isa() {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2")) return Isa::avx2;
-    if (__builtin_cpu_supports("ssse3")) return Isa::ssse3;
-#endif
-    return Isa::scalar;
+Word make_word(std::string_view text, RuleMask rules, bool ignore_case) {
+    assert(text.size() >= 3);
+    text = text.substr(0, sizeof(std::uint64_t));
+    Word word{first_bytes(text), 0, ~std::uint64_t{0} >> 8 * (sizeof(std::uint64_t) - text.size()), rules,
+              static_cast<std::uint8_t>(text.size())};
+    for (std::size_t i = 0; ignore_case && i < text.size(); ++i)
+        if (text[i] >= 'a' && text[i] <= 'z') word.fold |= std::uint64_t{0x20} << 8 * i;
+    return word;
 }
 
-Prefilter::Prefilter(const std::vector<std::string>& names, Isa isa) : isa_(isa), tables_{} {
+std::vector<Word> wanted_words(const std::vector<std::string>& names) {
+    std::vector<Word> words;
+    const auto add = [&](std::string_view text, RuleMask rules, bool ignore_case = false) {
+        const auto word = make_word(text, rules, ignore_case);
+        if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
+    };
     for (const auto& name : names) add(std::string_view(name).substr(0, name.find('_')), named_bit | telling_bit, true);
     add("eyJ", bit(Builtin::jwt));
     add("bearer", bit(Builtin::bearer), true);
@@ -81,45 +93,28 @@ Prefilter::Prefilter(const std::vector<std::string>& names, Isa isa) : isa_(isa)
     for (const auto* word : {"sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_"})
         add(word, bit(Builtin::stripe_key));
     add("-----BEGIN ", bit(Builtin::private_key_block));
-    index();
+    return words;
 }
 
-void Prefilter::add(std::string_view text, RuleMask rules, bool ignore_case) {
-    assert(text.size() >= 3);
-    const auto known = std::any_of(words_.begin(), words_.end(),
-                                   [&](const Word& word) { return word.text == text && word.rules == rules; });
-    if (!known) words_.push_back({std::string(text), ignore_case, rules});
+}  // namespace
+
+Isa best_isa() {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) return Isa::avx2;
+    if (__builtin_cpu_supports("ssse3")) return Isa::ssse3;
+#endif
+    return Isa::scalar;
 }
 
-// Words that begin alike share a set: then the tables of a set let few other bytes through.
-void Prefilter::index() {
-    std::sort(words_.begin(), words_.end(), [](const Word& a, const Word& b) {
-        return a.ignore_case != b.ignore_case ? a.ignore_case < b.ignore_case : a.text < b.text;
-    });
-    for (std::size_t i = 0; i < words_.size(); ++i) {
-        const auto set = i * sets_.size() / words_.size();
-        const auto one = static_cast<std::uint8_t>(1U << set);
-        for (std::size_t k = 0; k < 3; ++k) {
-            const auto enter = [&](char c) {
-                const auto byte = static_cast<unsigned char>(c);
-                tables_.low[k][byte & 15U] |= one;
-                tables_.high[k][byte >> 4U] |= one;
-            };
-            const char c = words_[i].text[k];
-            enter(c);
-            if (words_[i].ignore_case && c >= 'a' && c <= 'z') enter(static_cast<char>(c & ~0x20));
-        }
-        sets_[set].push_back(words_[i]);
-    }
-    words_.clear();
-}
+Prefilter::Prefilter(const std::vector<std::string>& names, Isa isa)
+    : isa_(isa), words_(make_word_sets(wanted_words(names))) {}
 
 RuleMask Prefilter::confirm(std::string_view text, std::size_t at, unsigned sets) const {
     RuleMask found = 0;
+    const auto bytes = first_bytes(text.substr(at));
     for (; sets != 0; sets &= sets - 1)
-        for (const auto& word : sets_[static_cast<unsigned>(__builtin_ctz(sets))])
-            if (starts_with(text.substr(at), word.text, word.ignore_case))
-                found |= confirm_rule(word.rules, text, at, word.text.size());
+        for (const auto& word : words_.sets[static_cast<unsigned>(__builtin_ctz(sets))])
+            if (((bytes | word.fold) & word.mask) == word.bytes) found |= confirm_rule(word.rules, text, at, word.size);
     return found;
 }
 
@@ -128,7 +123,7 @@ RuleMask Prefilter::candidates(std::string_view text) const {
     constexpr RuleMask at_sign = RuleMask{1} << 31;
     const Context context{this, text};
     const ScanInput input{
-        &tables_,
+        &words_.tables,
         text.data(),
         text.size(),
         &context,

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -8,14 +7,15 @@
 
 #include "agent/redact/pattern.hpp"
 #include "agent/redact/prefilter_scan.hpp"
+#include "agent/redact/word_sets.hpp"
 
 namespace sonde {
 
 // Tells in one pass over the bytes which rules may match a text: never misses one that does (shown equal to RE2::Set by
 // tests/fuzz/redact_prefilter_fuzz.cpp), and lets little through that does not. Two searches share the pass:
 //
-//   words      "eyJ", "password", "ghp_", …: three shuffles look up the first three bytes of each word, eight sets of
-//              words at once (Teddy, as in Hyperscan); what they find is compared whole
+//   words      "eyJ", "password", "ghp_", …: shuffles look up the first four bytes of each word, eight sets of words at
+//              once (Teddy, as in Hyperscan); what they find is compared whole
 //   digits     each 64 bytes become bit masks (digit, dash, space, …); a card number in groups of four is then a few
 //              shifts and ands
 //
@@ -30,23 +30,14 @@ public:
     [[nodiscard]] Isa isa() const { return isa_; }
 
 private:
-    struct Word {
-        std::string text;  // lower case when ignore_case
-        bool ignore_case;
-        RuleMask rules;
-    };
     struct Context {
         const Prefilter* self;
         std::string_view text;
     };
-    void add(std::string_view text, RuleMask rules, bool ignore_case = false);
-    void index();
     [[nodiscard]] RuleMask confirm(std::string_view text, std::size_t at, unsigned sets) const;
 
     const Isa isa_;
-    WordTables tables_;
-    std::array<std::vector<Word>, 8> sets_;
-    std::vector<Word> words_;
+    const WordSets words_;
 };
 
 }  // namespace sonde

@@ -10,7 +10,7 @@ namespace {
 class Avx2Lookup {
 public:
     explicit Avx2Lookup(const WordTables& tables) {
-        for (int i = 0; i < 3; ++i) {
+        for (int i = 0; i < word_table_bytes; ++i) {
             low_[i] = both(tables.low[i]);
             high_[i] = both(tables.high[i]);
         }
@@ -41,8 +41,8 @@ private:
     template <int shift>
     void half(const char* p, BlockMasks& masks, std::uint8_t* sets) const {
         const auto v = bytes(p);
-        const auto found =
-            _mm256_and_si256(_mm256_and_si256(sets_of(v, 0), sets_of(bytes(p + 1), 1)), sets_of(bytes(p + 2), 2));
+        const auto found = _mm256_and_si256(_mm256_and_si256(sets_of(v, 0), sets_of(bytes(p + 1), 1)),
+                                            _mm256_and_si256(sets_of(bytes(p + 2), 2), sets_of(bytes(p + 3), 3)));
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(sets), found);
         const auto nothing = static_cast<std::uint32_t>(mask(_mm256_cmpeq_epi8(found, _mm256_setzero_si256())));
         masks.word |= std::uint64_t{~nothing} << shift;
@@ -58,8 +58,8 @@ private:
         masks.at |= equal(v, '@') << shift;
     }
 
-    __m256i low_[3];
-    __m256i high_[3];
+    __m256i low_[word_table_bytes];
+    __m256i high_[word_table_bytes];
 };
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace sonde {
 namespace {  // on purpose: each includer gets its own, for its own processor
 
 constexpr std::size_t block_bytes = 64;
-constexpr std::size_t readable_bytes = block_bytes + 2;  // words are looked up by three bytes
+constexpr std::size_t readable_bytes = block_bytes + word_table_bytes - 1;
 
 // Bit i: byte i of the block is of this class.
 struct BlockMasks {
@@ -66,7 +66,8 @@ inline RuleMask digit_rules(bool digit_before, const BlockMasks& now, const Bloc
     return found;
 }
 
-// Lookup::load(tables, p, masks, sets): reads p[0 … 65], fills the masks, and sets[i] where masks.word has bit i.
+// Lookup::load(tables, p, masks, sets): reads readable_bytes from p on, fills the masks, and sets[i] where masks.word
+// has bit i.
 template <typename Lookup>
 inline RuleMask scan(const ScanInput& input) {
     alignas(32) std::uint8_t sets[block_bytes];

@@ -12,7 +12,7 @@ public:
         for (std::size_t i = 0; i < block_bytes; ++i) {
             const char c = p[i];
             const auto one = std::uint64_t{1} << i;
-            sets[i] = sets_of(c, 0) & sets_of(p[i + 1], 1) & sets_of(p[i + 2], 2);
+            sets[i] = sets_of(c, 0) & sets_of(p[i + 1], 1) & sets_of(p[i + 2], 2) & sets_of(p[i + 3], 3);
             if (sets[i] != 0) masks.word |= one;
             if (c >= '0' && c <= '9') masks.digit |= one;
             if (c >= 'A' && c <= 'Z') masks.upper |= one;

@@ -13,10 +13,13 @@ namespace sonde {
 enum class Isa : std::uint8_t { scalar, ssse3, avx2 };
 Isa best_isa();
 
-// Byte i of a word is in set s when bit s is set in both low[i][c & 15] and high[i][c >> 4].
+// Of a word its first four bytes are looked up; a shorter one lets any byte stand behind it.
+inline constexpr int word_table_bytes = 4;
+
+// Byte i of a word may be in set s when bit s is set in both low[i][c & 15] and high[i][c >> 4].
 struct WordTables {
-    alignas(16) std::uint8_t low[3][16];
-    alignas(16) std::uint8_t high[3][16];
+    alignas(16) std::uint8_t low[word_table_bytes][16];
+    alignas(16) std::uint8_t high[word_table_bytes][16];
 };
 
 struct ScanInput {

@@ -10,7 +10,7 @@ namespace {
 class Ssse3Lookup {
 public:
     explicit Ssse3Lookup(const WordTables& tables) {
-        for (int i = 0; i < 3; ++i) {
+        for (int i = 0; i < word_table_bytes; ++i) {
             low_[i] = _mm_load_si128(reinterpret_cast<const __m128i*>(tables.low[i]));
             high_[i] = _mm_load_si128(reinterpret_cast<const __m128i*>(tables.high[i]));
         }
@@ -36,8 +36,8 @@ private:
 
     void quarter(const char* p, int shift, BlockMasks& masks, std::uint8_t* sets) const {
         const auto v = bytes(p);
-        const auto found =
-            _mm_and_si128(_mm_and_si128(sets_of(v, 0), sets_of(bytes(p + 1), 1)), sets_of(bytes(p + 2), 2));
+        const auto found = _mm_and_si128(_mm_and_si128(sets_of(v, 0), sets_of(bytes(p + 1), 1)),
+                                         _mm_and_si128(sets_of(bytes(p + 2), 2), sets_of(bytes(p + 3), 3)));
         _mm_storeu_si128(reinterpret_cast<__m128i*>(sets), found);
         const auto nothing = static_cast<std::uint16_t>(mask(_mm_cmpeq_epi8(found, _mm_setzero_si128())));
         masks.word |= std::uint64_t{static_cast<std::uint16_t>(~nothing)} << shift;
@@ -53,8 +53,8 @@ private:
         masks.at |= equal(v, '@') << shift;
     }
 
-    __m128i low_[3];
-    __m128i high_[3];
+    __m128i low_[word_table_bytes];
+    __m128i high_[word_table_bytes];
 };
 
 }  // namespace
