@@ -48,7 +48,7 @@ std::size_t group_length(std::string_view text, std::size_t at, std::size_t end)
     return i - at;
 }
 
-// A card number is one group, or groups of 4-4-4-1…7, 4-6-5, 4-6-4 with one kind of separator. Which groups of the
+// A card number is one group, or groups of 4-4-4-…, 4-6-5, 4-6-4 with one kind of separator. Which groups of the
 // match belong to it is tried from each group on: a date or an amount may stand before.
 std::size_t card(std::string_view text, Span match, std::vector<Span>& out) {
     if (is_word(before(text, match.begin))) match.begin += group_length(text, match.begin, match.end);
@@ -59,13 +59,15 @@ std::size_t card(std::string_view text, Span match, std::vector<Span>& out) {
         }
         const auto first = group_length(text, begin, match.end);
         std::array<char, 20> digits;
-        std::size_t count = 0, groups = 0;
+        std::size_t count = 0, groups = 0, second = 0;
         auto end = begin;
         auto found = begin;
         for (; groups < 5 && end < match.end; ++groups) {
             const auto length = group_length(text, end, match.end);
             if (count + length > 19 || (groups > 0 && first != 4)) break;
             if (groups == 1 && length != 4 && length != 6) break;
+            if (groups == 1) second = length;
+            if (groups == 2 && length != 4 && (second == 4 || length != 5)) break;
             std::copy_n(text.begin() + static_cast<std::ptrdiff_t>(end), length,
                         digits.begin() + static_cast<std::ptrdiff_t>(count));
             count += length;
@@ -114,7 +116,19 @@ std::size_t ssn(std::string_view text, Span match, std::vector<Span>& out) {
     return match.end;
 }
 
+// Behind "+49 30 1234567" other numbers may stand: with eleven digits a number is whole, and a blank ends it.
+std::size_t international_end(std::string_view text, Span match) {
+    constexpr std::size_t whole_digits = 11;
+    std::size_t digits = 0;
+    for (auto i = match.begin; i < match.end; ++i) {
+        if (is_digit(text[i])) ++digits;
+        if (text[i] == ' ' && digits >= whole_digits) return i;
+    }
+    return match.end;
+}
+
 std::size_t phone(std::string_view text, Span match, std::vector<Span>& out) {
+    if (text[match.begin] == '+') match.end = international_end(text, match);
     while (match.end > match.begin && !is_digit(text[match.end - 1])) --match.end;
     const auto found = part(text, match);
     const auto digits = static_cast<std::size_t>(std::count_if(found.begin(), found.end(), is_digit));
@@ -152,14 +166,23 @@ std::size_t ipv6(std::string_view text, Span match, std::vector<Span>& out) {
         --match.end;
     const auto resume = std::max(match.end, match.begin + 1);
     const auto found = part(text, match);
-    if (found.size() > 2 && stands_alone(text, match) && ipv6_valid(found)) out.push_back(match);
+    // a::b is a name in many languages
+    const bool digits = std::any_of(found.begin(), found.end(), is_digit);
+    if (digits && stands_alone(text, match) && ipv6_valid(found)) out.push_back(match);
     return resume;
 }
 
+// The full stop of a sentence is no part of a token.
+Span without_full_stop(std::string_view text, Span span) {
+    while (span.end > span.begin + 1 && text[span.end - 1] == '.') --span.end;
+    return span;
+}
+
 std::size_t jwt(std::string_view text, Span match, std::vector<Span>& out) {
+    match = without_full_stop(text, match);
     const auto found = part(text, match);
     const auto dot = found.find('.');
-    if (dot >= 10 && found.size() - dot > 4) out.push_back(match);
+    if (dot != std::string_view::npos && dot >= 10 && found.size() - dot > 4) out.push_back(match);
     return match.end;
 }
 
@@ -171,8 +194,12 @@ Span credentials(std::string_view text, Span match) {
 }
 
 std::size_t bearer(std::string_view text, Span match, std::vector<Span>& out) {
-    const auto span = credentials(text, match);
+    const auto span = without_full_stop(text, credentials(text, match));
     const auto token = part(text, span);
+    // token_type=bearer expires_in=3600
+    const auto equals = token.find('=');
+    if (equals != std::string_view::npos && token.find_first_not_of('=', equals) != std::string_view::npos)
+        return span.begin;
     if (is_word(before(text, match.begin)) || token.size() < 8) return span.begin;
     // "bearer authentication failed" is prose
     const bool prose = token.size() < 20 && std::none_of(token.begin(), token.end(), is_digit);

@@ -269,6 +269,19 @@ std::span<const Finding> Redactor::find_path(std::string_view path) {
     return settle();
 }
 
+namespace {
+
+constexpr auto email_rule = static_cast<std::size_t>(Builtin::email);
+constexpr auto url_password_rule = static_cast<std::size_t>(Builtin::url_password);
+
+// In amqp://guest:hunter2@broker.example the address "hunter2@broker.example" is none.
+bool is_password_in_url(const Finding& a, const Finding& b) {
+    return (a.rule == email_rule && b.rule == url_password_rule) ||
+           (a.rule == url_password_rule && b.rule == email_rule);
+}
+
+}  // namespace
+
 // In the order of the text; what overlaps becomes one, under the stricter rule.
 std::span<const Finding> Redactor::settle() {
     if (findings_.size() < 2) return findings_;
@@ -281,6 +294,10 @@ std::span<const Finding> Redactor::settle() {
         const auto& next = findings_[i];
         if (next.span.begin >= kept.span.end) {
             findings_[++last] = next;
+            continue;
+        }
+        if (is_password_in_url(kept, next)) {
+            if (kept.rule != url_password_rule) kept = next;
             continue;
         }
         kept.span.end = std::max(kept.span.end, next.span.end);

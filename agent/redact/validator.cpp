@@ -155,6 +155,25 @@ bool basic_credentials_valid(std::string_view base64) {
     return colon;
 }
 
+// orders/281/items, us-east-1: words and numbers side by side. A random text mixes them.
+static bool is_words_and_numbers(std::string_view value) {
+    bool separated = false, letter = false, digit = false, lower = false, upper = false;
+    for (const char c : value) {
+        if (is_lower(c) || is_upper(c)) {
+            upper = upper || (is_upper(c) && lower);  // a word may begin with a capital
+            lower = lower || is_lower(c);
+            letter = true;
+        } else if (is_digit(c)) {
+            digit = true;
+        } else {
+            separated = true;
+            letter = digit = lower = false;
+        }
+        if ((letter && digit) || upper) return false;
+    }
+    return separated;
+}
+
 bool looks_random(std::string_view value) {
     constexpr std::size_t examined = 256;  // enough to tell; keeps the cost of a long value flat
     value = value.substr(0, examined);
@@ -184,6 +203,7 @@ bool looks_random(std::string_view value) {
     }
     if (others * 4 > value.size()) return false;
     const double bits = entropy(value);
+    if (!hex && is_words_and_numbers(value)) return false;
     if (hex) return digits > 0 && letters > 0 && bits >= 2.8;
     if (digits == 0) return value.size() >= 24 && case_changes >= 6 && bits >= 3.8;
     return letters > 0 && bits >= 3.2 && (digits >= 2 || case_changes >= 3);
