@@ -3,11 +3,11 @@
 
 # shellcheck disable=SC2034  # used by those who source this
 build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev liburing-dev
-    prometheus-cpp-dev libcivetweb-dev libcli11-dev)
+    prometheus-cpp-dev libcivetweb-dev libcli11-dev libre2-dev libssl-dev)
 # shellcheck disable=SC2034
 demo_packages=(nginx-light python3)
 # shellcheck disable=SC2034
-test_packages=(libgtest-dev libboost-json1.81-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus curl python3 shellcheck
+test_packages=(libgtest-dev libbenchmark-dev libboost-json1.81-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus curl python3 shellcheck
     util-linux mount git)
 # shellcheck disable=SC2034
 kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive-keyring)  # tests/kernels

@@ -62,6 +62,19 @@ void add_delivery(std::vector<Sample>& out, const Delivery& delivery) {
         counter("sonde_sink_errors_total", "Number of operations of the sink that failed.", stats.sink.errors, sink));
 }
 
+void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor) {
+    for (std::size_t rule = 0; rule < redactor.base_policy().rule_count(); ++rule)
+        for (std::size_t place = 0; place < place_count; ++place)
+            if (const auto count = redactor.count(rule, static_cast<Place>(place)); count > 0)
+                out.push_back(counter("sonde_redactions_total", "Number of values that a rule took out, by place.",
+                                      count,
+                                      {{"rule", std::string(redactor.base_policy().rule_name(rule))},
+                                       {"place", std::string(to_string(static_cast<Place>(place)))}}));
+    out.push_back(counter("sonde_redaction_dropped_records_total",
+                          "Number of records that a rule with the action drop_record kept back.",
+                          redactor.dropped_records()));
+}
+
 }  // namespace
 
 Agent::~Agent() = default;
@@ -69,6 +82,7 @@ Agent::~Agent() = default;
 std::vector<Sample> Agent::samples() const {
     std::vector<Sample> out;
     add_tracker(out, pipeline_->tracker_stats());
+    add_redaction(out, pipeline_->redactor());
     if (!ready_.load(std::memory_order_acquire)) return out;  // the sinks are still being opened
     for (const auto& delivery : deliveries_) add_delivery(out, *delivery);
     return out;

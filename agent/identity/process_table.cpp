@@ -82,6 +82,7 @@ ProcessPtr ProcessTable::read_proc(std::uint32_t pid) const {
     const auto command_line = read_some(directory + "/cmdline");
     process->program = program_name(process->exe, split_arguments(command_line));
     if (process->program.empty()) process->program = printable_name(process->comm);
+    if (options_.redact) options_.redact(*process);
     return process;
 }
 
@@ -137,6 +138,7 @@ void ProcessTable::on_exec(std::uint32_t pid, std::uint32_t, std::string_view co
     process->exe = filename;
     process->program = program_name(filename, {});
     if (process->program.empty()) process->program = printable_name(comm);
+    if (options_.redact) options_.redact(*process);
     store(pid, std::move(process), false);
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ struct ProcessTableOptions {
     std::size_t max_processes = 16384;
     std::size_t max_exited = 1024;  // kept after their end: records of their last requests may still come
     std::string proc_root = "/proc";
+    std::function<void(Process&)> redact{};  // takes secrets out before anybody sees the process
 };
 
 // pid → who it is. Owned by the pipeline thread; what it hands out is shared and immutable.

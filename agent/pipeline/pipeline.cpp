@@ -26,8 +26,9 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;  // clang 14 does not deduce
 Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
     : options_(options),
       metrics_(metrics),
-      processes_({.read_proc = options.read_proc}),
-      routes_(options.routes),
+      redactor_(options.redaction->common()),
+      processes_({.read_proc = options.read_proc, .redact = [this](Process& process) { redactor_.redact(process); }}),
+      routes_(options.routes, [this](std::string_view segment) { return redactor_.hides(segment); }),
       tracker_(options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }) {}
 
 void Pipeline::on_record(std::span<const std::byte> record) {
@@ -49,6 +50,7 @@ void Pipeline::on_record(std::span<const std::byte> record) {
                        process->program = e.program;
                        process->unit = e.unit;
                        process->container_id = e.container_id;
+                       redactor_.redact(*process);
                        processes_.put(std::move(process));
                    },
                    [&](const auto& e) {
@@ -70,14 +72,33 @@ void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
     transaction.route = routes_.route(transaction.service, transaction.path.view());
     bump(stats_.transactions);
     metrics_.observe(transaction);
+    if (!observers_.empty() || !deliveries_.empty() || !strict_deliveries_.empty()) deliver(transaction);
+}
+
+// Metrics have seen it: what goes on from here has passed a redactor. A delivery's refusal is counted there.
+void Pipeline::deliver(Transaction& transaction) {
+    for (auto& [delivery, redactor] : strict_deliveries_) {
+        auto& copy = outgoing_.emplace<Transaction>(transaction);
+        if (redactor->redact(copy)) delivery->offer(outgoing_);
+    }
+    const bool leaves = redactor_.redact(transaction);
     for (auto* observer : observers_) observer->observe(transaction);
-    if (deliveries_.empty()) return;
+    if (!leaves || deliveries_.empty()) return;
     outgoing_.emplace<Transaction>(transaction);
-    offer(outgoing_);
+    for (auto* delivery : deliveries_) delivery->offer(outgoing_);
+}
+
+void Pipeline::add(Delivery& delivery) {
+    if (const auto* own = options_.redaction->for_sink(delivery.name())) {
+        strict_deliveries_.push_back({&delivery, std::make_unique<RecordRedactor>(*own)});
+    } else {
+        deliveries_.push_back(&delivery);
+    }
 }
 
 void Pipeline::offer(const Record& record) {
-    for (auto* delivery : deliveries_) delivery->offer(record);  // a refusal is counted there
+    for (auto* delivery : deliveries_) delivery->offer(record);
+    for (auto& own : strict_deliveries_) own.delivery->offer(record);
 }
 
 LossMatrix Pipeline::losses(const EventSource& source) const {

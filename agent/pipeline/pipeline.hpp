@@ -9,6 +9,7 @@
 #include "agent/identity/service.hpp"
 #include "agent/metric/http_metrics.hpp"
 #include "agent/pipeline/connection_tracker.hpp"
+#include "agent/redact/record_redactor.hpp"
 #include "agent/route/route_table.hpp"
 #include "agent/source/event_source.hpp"
 #include "sinks/delivery.hpp"
@@ -27,6 +28,7 @@ struct PipelineOptions {
     RouteLimits routes;
     std::uint32_t self_pid = 0;  // its transactions are left out; 0: none are
     bool read_proc = true;       // false in a replay: the processes of a recording are not those of this machine
+    std::shared_ptr<const RedactionPolicySet> redaction = RedactionPolicySet::defaults();
 };
 
 // Number of records and transactions over the pipeline's life; readable from any thread.
@@ -44,7 +46,8 @@ public:
     Pipeline(const PipelineOptions& options, HttpMetrics& metrics);
 
     void add(TransactionObserver& observer) { observers_.push_back(&observer); }
-    void add(Delivery& delivery) { deliveries_.push_back(&delivery); }
+    // A sink with a redaction of its own is known by its name.
+    void add(Delivery& delivery);
 
     void on_record(std::span<const std::byte> record) override;
     // About once a second: times of day, silent responses, the loss line.
@@ -53,6 +56,8 @@ public:
 
     [[nodiscard]] const PipelineStats& stats() const { return stats_; }
     [[nodiscard]] const TrackerStats& tracker_stats() const { return tracker_.stats(); }
+    // Any thread: its counters only.
+    [[nodiscard]] const RecordRedactor& redactor() const { return redactor_; }
     [[nodiscard]] const ProcessTable& processes() const { return processes_; }
     // The source's matrix with what the decoder refused. Any thread.
     [[nodiscard]] LossMatrix losses(const EventSource& source) const;
@@ -60,12 +65,19 @@ public:
 private:
     void complete(Transaction& transaction, std::uint32_t pid);
     void offer(const Record& record);
+    void deliver(Transaction& transaction);
     void report_losses(const EventSource& source);
 
     const PipelineOptions options_;
     HttpMetrics& metrics_;
     std::vector<TransactionObserver*> observers_;
+    struct OwnRedaction {
+        Delivery* delivery;
+        std::unique_ptr<RecordRedactor> redactor;
+    };
+    RecordRedactor redactor_;
     std::vector<Delivery*> deliveries_;
+    std::vector<OwnRedaction> strict_deliveries_;  // with a redaction of their own
     ProcessTable processes_;
     ServiceNames services_;
     RouteTable routes_;

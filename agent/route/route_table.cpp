@@ -7,7 +7,8 @@
 namespace sonde {
 namespace {
 
-constexpr std::string_view learned_name = "{name}", rest_name = "{rest}", unrooted_route = "{token}";
+constexpr std::string_view learned_name = "{name}", redacted_name = "{redacted}", rest_name = "{rest}",
+                           unrooted_route = "{token}";
 constexpr std::size_t segment_room = 32;  // bound of RouteLimits::max_segments
 
 void bump(std::atomic<std::uint64_t>& counter) {
@@ -48,9 +49,10 @@ struct RouteTable::Segments {
     }
 };
 
-RouteTable::RouteTable(const RouteLimits& limits)
+RouteTable::RouteTable(const RouteLimits& limits, HidesSegment hides)
     : limits_{limits.max_routes_per_service, limits.max_routes,
               std::clamp<std::size_t>(limits.max_segments, 1, segment_room), limits.max_children},
+      hides_(std::move(hides)),
       cache_(cache_entries) {}
 
 std::string_view RouteTable::overflow() {
@@ -109,9 +111,12 @@ std::string_view RouteTable::lookup(Service& service, std::string_view path) {
     for (; known < segments.size; ++known) {
         auto& segment = segments.list[known];
         auto next = child(node, segment.text);
-        if (next == none && segment.word && nodes_[node].words >= limits_.max_children) {
-            segment = {learned_name, false};
-            next = child(node, learned_name);
+        if (next == none && segment.word) {
+            const bool learned = nodes_[node].words >= limits_.max_children;
+            if (learned || hidden(segment.text)) {
+                segment = {learned ? learned_name : redacted_name, false};
+                next = child(node, segment.text);
+            }
         }
         if (next == none) break;
         node = next;
@@ -129,6 +134,8 @@ std::string_view RouteTable::insert(Service& service, Segments& segments, std::s
     std::array<std::size_t, segment_room + 1> begins{};
     bool collapsed = false;
     for (std::size_t i = 0; i < segments.size; ++i) {
+        if (i > known && segments.list[i].word && hidden(segments.list[i].text))
+            segments.list[i] = {redacted_name, false};
         text += '/';
         begins[i] = text.size();
         text += segments.list[i].text;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,7 +44,10 @@ inline constexpr std::string_view overflow_route = "{overflow}";
 // One thread (the pipeline). Known paths cost no allocation.
 class RouteTable {
 public:
-    explicit RouteTable(const RouteLimits& limits = {});
+    // Is there a secret in a segment that would stand in a route as it is? Such a one becomes {redacted}.
+    using HidesSegment = std::function<bool(std::string_view segment)>;
+
+    explicit RouteTable(const RouteLimits& limits = {}, HidesSegment hides = {});
     RouteTable(const RouteTable&) = delete;
     RouteTable& operator=(const RouteTable&) = delete;
 
@@ -90,8 +94,10 @@ private:
     std::string_view lookup(Service& service, std::string_view path);
     std::string_view insert(Service& service, Segments& segments, std::size_t known, std::uint32_t node);
     std::string_view overflow();
+    [[nodiscard]] bool hidden(std::string_view segment) const { return hides_ && hides_(segment); }
 
     const RouteLimits limits_;
+    const HidesSegment hides_;
     RouteStats stats_;
     std::deque<Service> services_;     // stable: cache entries point here
     std::deque<std::string> strings_;  // stable: views of routes and edges point here

@@ -1,0 +1,75 @@
+#include "agent/redact/record_redactor.hpp"
+
+namespace sonde {
+namespace {
+
+// Puts what is left of a text back; false: the record may not leave.
+template <std::size_t N>
+bool put_back(InlineString<N>& field, const Redacted& redacted) {
+    if (redacted.verdict != Verdict::unchanged) {
+        field.assign(redacted.text);
+    } else if (redacted.text.size() != field.view().size()) {
+        field = InlineString<N>(redacted.text);  // a part of itself
+    }
+    return redacted.verdict != Verdict::drop_record;
+}
+
+template <std::size_t N>
+std::string_view whole_part(const InlineString<N>& field, std::string_view separators) {
+    const auto text = field.view();
+    if (!field.cut()) return text;
+    const auto last = text.find_last_of(separators);
+    return text.substr(0, last == std::string_view::npos ? 0 : last + 1);
+}
+
+void put_back(std::string& field, const Redacted& redacted) {
+    if (redacted.verdict != Verdict::unchanged) field = redacted.text;
+}
+
+}  // namespace
+
+RecordRedactor::RecordRedactor(const std::vector<RedactionPolicySet::Entry>& entries) {
+    for (const auto& entry : entries) redactors_.push_back({entry.service, std::make_unique<Redactor>(entry.policy)});
+}
+
+Redactor& RecordRedactor::redactor_of(std::string_view service) {
+    for (std::size_t i = 1; i < redactors_.size(); ++i)
+        if (redactors_[i].service == service) return *redactors_[i].redactor;
+    return *redactors_.front().redactor;
+}
+
+bool RecordRedactor::redact(Transaction& transaction) {
+    auto& redactor = redactor_of(transaction.service);
+    auto& path = transaction.path;
+    auto& host = transaction.host;
+    auto& agent = transaction.user_agent;
+    bool leaves = put_back(path, redactor.path(whole_part(path, "/?&=;")));
+    leaves = put_back(host, redactor.text(whole_part(host, "."), Place::host)) && leaves;
+    leaves = put_back(agent, redactor.text(whole_part(agent, " "), Place::user_agent)) && leaves;
+    if (leaves) return true;
+    path.clear();
+    host.clear();
+    agent.clear();
+    dropped_records_.store(dropped_records() + 1, std::memory_order_relaxed);
+    return false;
+}
+
+void RecordRedactor::redact(Process& process) {
+    auto& redactor = *redactors_.front().redactor;
+    put_back(process.comm, redactor.text(process.comm, Place::label));
+    put_back(process.exe, redactor.path(process.exe, Place::label));
+    put_back(process.program, redactor.path(process.program, Place::label));
+    put_back(process.unit, redactor.text(process.unit, Place::label));
+}
+
+bool RecordRedactor::hides(std::string_view segment) {
+    return redactors_.front().redactor->path(segment, Place::label).verdict != Verdict::unchanged;
+}
+
+std::uint64_t RecordRedactor::count(std::size_t rule, Place place) const {
+    std::uint64_t sum = 0;
+    for (const auto& entry : redactors_) sum += entry.redactor->count(rule, place);
+    return sum;
+}
+
+}  // namespace sonde
