@@ -60,6 +60,10 @@ int main(int argc, char** argv) {
     add_probe_options(*doctor, config);
     add_listen_option(*doctor, config);
 
+    auto* check = app.add_subcommand("check-config", "Tell what a configuration does before it runs");
+    check->add_option("--explain-redaction", file, "Sample lines: show what would be redacted, and by which rule")
+        ->required();
+
     auto* version = app.add_subcommand("version", "Print the version");
 
     try {
@@ -71,6 +75,7 @@ int main(int argc, char** argv) {
     if (record->parsed()) return sonde::record_command(config, file, seconds);
     if (replay->parsed()) return sonde::replay_command(config, file);
     if (doctor->parsed()) return sonde::doctor_command(config);
+    if (check->parsed()) return sonde::explain_redaction_command(file);
     if (version->parsed()) return sonde::version_command();
     return 2;
 }

@@ -11,6 +11,8 @@ int run_command(const Config& config);
 int record_command(const Config& config, const std::string& file, double seconds);
 int replay_command(const Config& config, const std::string& file);
 int doctor_command(const Config& config);
+// What would be redacted in a file of sample lines, and by which rule; prints no secret.
+int explain_redaction_command(const std::string& file);
 int version_command();
 
 }  // namespace sonde

@@ -8,6 +8,7 @@
 #include "agent/pipeline/decoder.hpp"
 #include "agent/probe/probe.hpp"
 #include "agent/probe/ring_source.hpp"
+#include "agent/redact/record_redactor.hpp"
 #include "agent/source/recorder.hpp"
 
 namespace sonde {
@@ -17,6 +18,8 @@ namespace {
 class Copy final : public RecordHandler {
 public:
     explicit Copy(Recorder& recorder) : recorder_(recorder) {}
+    Copy(const Copy&) = delete;
+    Copy& operator=(const Copy&) = delete;
 
     void on_record(std::span<const std::byte> record) override {
         const auto event = decode(record);
@@ -39,7 +42,8 @@ private:
     }
 
     Recorder& recorder_;
-    ProcessTable processes_{{}};
+    RecordRedactor redactor_{RedactionPolicySet::defaults()->common()};
+    ProcessTable processes_{{.redact = [this](Process& process) { redactor_.redact(process); }}};
     std::unordered_set<std::uint32_t> described_;
     std::uint64_t records_ = 0;
 };

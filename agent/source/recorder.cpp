@@ -10,7 +10,7 @@
 #include <cstring>
 
 #include "agent/base/unique_fd.hpp"
-#include "agent/redact/head_mask.hpp"
+#include "agent/redact/head_redactor.hpp"
 #include "agent/source/recording.hpp"
 
 namespace sonde {
@@ -88,7 +88,8 @@ bool Recorder::mask_frame() {
             if (frame_.size() < sizeof(sonde_head)) return false;
             mask_tail(frame_.data() + offsetof(sonde_head, tail));
             mask_tail(frame_.data() + offsetof(sonde_head, before.tail));
-            mask_head(std::span(frame_).subspan(sizeof(sonde_head)), (header.flags & SONDE_FLAG_CONTINUED) != 0);
+            redact_head(std::span(frame_).subspan(sizeof(sonde_head)), (header.flags & SONDE_FLAG_CONTINUED) != 0,
+                        redactor_);
             return true;
         case SONDE_REC_PROGRESS:
             if (frame_.size() != sizeof(sonde_progress)) return false;

@@ -7,11 +7,12 @@
 
 #include "agent/base/result.hpp"
 #include "agent/model/process.hpp"
+#include "agent/redact/redactor.hpp"
 #include "agent/source/event_source.hpp"
 
 namespace sonde {
 
-// Writes records to a recording. Captured heads are masked (agent/redact/head_mask.hpp), of the last bytes of
+// Writes records to a recording. Captured heads are redacted (agent/redact/head_redactor.hpp), of the last bytes of
 // segments only what ends a chunked body stays. One thread.
 class Recorder final : public RecordHandler {
 public:
@@ -37,6 +38,7 @@ private:
     bool mask_frame();
 
     const std::string path_;
+    Redactor redactor_{RedactionPolicy::defaults()};
     std::unique_ptr<std::FILE, FileClose> file_;
     std::vector<char> frame_;  // the record being written, to be masked and padded
     std::uint64_t records_ = 0;
