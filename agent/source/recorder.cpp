@@ -95,6 +95,15 @@ bool Recorder::mask_frame() {
             if (frame_.size() != sizeof(sonde_progress)) return false;
             mask_tail(frame_.data() + offsetof(sonde_progress, passed.tail));
             return true;
+        case SONDE_REC_PROC_EXEC: {
+            if (frame_.size() < sizeof(sonde_proc_exec)) return false;
+            const std::string_view filename =
+                std::string_view(frame_.data(), frame_.size()).substr(sizeof(sonde_proc_exec));
+            for (const auto& [span, rule] : redactor_.find_path(filename))
+                std::fill_n(frame_.begin() + static_cast<std::ptrdiff_t>(sizeof(sonde_proc_exec) + span.begin),
+                            span.end - span.begin, '*');
+            return true;
+        }
         default:
             return header.type > SONDE_REC_NONE && header.type < SONDE_REC_TYPES;
     }
