@@ -47,6 +47,11 @@ public:
         room(max_digits);
         cursor_ = std::to_chars(cursor_, cursor_ + max_digits, value).ptr;
     }
+    // Shortest text that reads back as the same number; finite.
+    void number(double value) {
+        room(max_double);
+        cursor_ = std::to_chars(cursor_, cursor_ + max_double, value).ptr;
+    }
     // Exactly `digits` digits, with leading zeros.
     void padded(std::uint32_t value, std::size_t digits) {
         room(digits);
@@ -56,6 +61,7 @@ public:
 
 private:
     static constexpr std::size_t max_digits = 20;  // of a 64-bit integer with its sign
+    static constexpr std::size_t max_double = 24;  // -1.7976931348623157e+308
 
     void room(std::size_t size) {
         if (static_cast<std::size_t>(bytes_.data() + bytes_.size() - cursor_) < size) spill();
@@ -224,7 +230,9 @@ public:
         append_sizes();
         append_peers();
         append_process();
-        line_.literal(",\"sample_weight\":1,\"unobserved\":[");
+        line_.literal(",\"sample_weight\":");
+        line_.number(transaction_.sample_weight);
+        line_.literal(",\"unobserved\":[");
         for (std::size_t i = 0; i < unobserved_count_; ++i) {
             if (i > 0) line_.character(',');
             line_.character('"');

@@ -49,6 +49,7 @@ struct Transaction {
     std::int64_t request_body_bytes = -1;   // -1: not observed
     std::int64_t response_body_bytes = -1;  // as transferred (chunk framing included); -1: not observed
     std::uint64_t cookie = 0;               // socket
+    double sample_weight = 1;               // of how many like it this one tells: 1 / probability that it was kept
     Side side = Side::server;
     Protocol protocol = Protocol::http1_1;
     Outcome outcome = Outcome::unobserved;
