@@ -75,6 +75,18 @@ void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor) {
                           redactor.dropped_records()));
 }
 
+void add_sampling(std::vector<Sample>& out, const Sampler& sampler) {
+    for (std::size_t decision = 0; decision < sampler.policy().decision_count(); ++decision) {
+        const std::string rule(sampler.policy().decision_name(decision));
+        out.push_back(counter("sonde_sampling_kept_total", "Number of transactions that a sampling rule kept.",
+                              sampler.kept(decision), {{"rule", rule}}));
+        out.push_back(counter("sonde_sampling_dropped_total",
+                              "Number of transactions that are in the metrics and were not written out, by rule.",
+                              sampler.dropped(decision), {{"rule", rule}}));
+    }
+    out.push_back(counter("sonde_sampling_dropped_total", "", sampler.not_drawn(), {{"rule", "route_per_second"}}));
+}
+
 }  // namespace
 
 Agent::~Agent() = default;
@@ -83,8 +95,14 @@ std::vector<Sample> Agent::samples() const {
     std::vector<Sample> out;
     add_tracker(out, pipeline_->tracker_stats());
     add_redaction(out, pipeline_->redactor());
+    add_sampling(out, pipeline_->sampler());
     if (!ready_.load(std::memory_order_acquire)) return out;  // the sinks are still being opened
-    for (const auto& delivery : deliveries_) add_delivery(out, *delivery);
+    for (const auto& delivery : deliveries_) {
+        add_delivery(out, *delivery);
+        out.push_back(counter("sonde_sampling_sink_dropped_total",
+                              "Number of transactions that a sink's limit or full queue kept from it.",
+                              pipeline_->held_back(*delivery), {{"sink", std::string(delivery->name())}}));
+    }
     return out;
 }
 

@@ -21,12 +21,16 @@ struct Overloaded : Handlers... {
 template <typename... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;  // clang 14 does not deduce it for an aggregate
 
+// Names of the request headers that were seen, by bits: host, user agent.
+const std::array<std::vector<std::string>, 4> seen_headers{{{}, {"host"}, {"user-agent"}, {"host", "user-agent"}}};
+
 }  // namespace
 
 Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
     : options_(options),
       metrics_(metrics),
       redactor_(options.redaction->common()),
+      sampler_(options.sampling, [this](const Transaction& t, bool must) { deliver(t, must); }),
       processes_({.read_proc = options.read_proc, .redact = [this](Process& process) { redactor_.redact(process); }}),
       routes_(options.routes, [this](std::string_view segment) { return redactor_.hides(segment); }),
       tracker_(options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }) {}
@@ -72,33 +76,54 @@ void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
     transaction.route = routes_.route(transaction.service, transaction.path.view());
     bump(stats_.transactions);
     metrics_.observe(transaction);
-    if (!observers_.empty() || !deliveries_.empty() || !strict_deliveries_.empty()) deliver(transaction);
+    if (!observers_.empty() || !outlets_.empty()) pass_on(transaction);
 }
 
-// Metrics have seen it: what goes on from here has passed a redactor. A delivery's refusal is counted there.
-void Pipeline::deliver(Transaction& transaction) {
-    for (auto& [delivery, redactor] : strict_deliveries_) {
-        auto& copy = outgoing_.emplace<Transaction>(transaction);
-        if (redactor->redact(copy)) delivery->offer(outgoing_);
-    }
+// Metrics have seen it: what goes on from here has passed a redactor, and to sinks goes a sample.
+void Pipeline::pass_on(Transaction& transaction) {
+    if (own_redactions_) unredacted_ = transaction;
     const bool leaves = redactor_.redact(transaction);
     for (auto* observer : observers_) observer->observe(transaction);
-    if (!leaves || deliveries_.empty()) return;
-    outgoing_.emplace<Transaction>(transaction);
-    for (auto* delivery : deliveries_) delivery->offer(outgoing_);
+    if (outlets_.empty() || (!leaves && !own_redactions_)) return;
+    auto& candidate = own_redactions_ ? unredacted_ : transaction;
+    const auto headers = (candidate.host.empty() ? 0U : 1U) + (candidate.user_agent.empty() ? 0U : 2U);
+    sampler_.offer(candidate, {.transaction = candidate, .headers = &seen_headers[headers]}, last_record_ns_);
+    unredacted_.process.reset();
+}
+
+// A delivery's refusal is counted there.
+void Pipeline::deliver(const Transaction& transaction, bool must) {
+    for (auto& [delivery, redactor, gate] : outlets_) {
+        const auto weight = gate->weight(transaction, must, last_record_ns_, [target = delivery] {
+            const auto stats = target->stats();
+            return SinkLoad{stats.queued, stats.capacity, stats.sink.records, stats.sink.bytes};
+        });
+        if (weight == 0) continue;
+        auto& copy = outgoing_.emplace<Transaction>(transaction);
+        copy.sample_weight = weight;
+        if (!redactor || redactor->redact(copy)) delivery->offer(outgoing_);
+    }
 }
 
 void Pipeline::add(Delivery& delivery) {
-    if (const auto* own = options_.redaction->for_sink(delivery.name())) {
-        strict_deliveries_.push_back({&delivery, std::make_unique<RecordRedactor>(*own)});
-    } else {
-        deliveries_.push_back(&delivery);
-    }
+    const auto* own = options_.redaction->for_sink(delivery.name());
+    own_redactions_ = own_redactions_ || own != nullptr;
+    outlets_.push_back({&delivery, own != nullptr ? std::make_unique<RecordRedactor>(*own) : nullptr,
+                        std::make_unique<SinkGate>(*options_.sampling, delivery.name())});
+    // from now on sinks are given what no redactor has seen: each needs one
+    if (own_redactions_)
+        for (auto& outlet : outlets_)
+            if (!outlet.redactor) outlet.redactor = std::make_unique<RecordRedactor>(options_.redaction->common());
+}
+
+std::uint64_t Pipeline::held_back(const Delivery& delivery) const {
+    for (const auto& outlet : outlets_)
+        if (outlet.delivery == &delivery) return outlet.gate->dropped();
+    return 0;
 }
 
 void Pipeline::offer(const Record& record) {
-    for (auto* delivery : deliveries_) delivery->offer(record);
-    for (auto& own : strict_deliveries_) own.delivery->offer(record);
+    for (auto& outlet : outlets_) outlet.delivery->offer(record);
 }
 
 LossMatrix Pipeline::losses(const EventSource& source) const {
@@ -135,11 +160,15 @@ void Pipeline::report_losses(const EventSource& source) {
 void Pipeline::tick(const EventSource& source) {
     tracker_.set_realtime_offset_ns(source.realtime_offset_ns());
     tracker_.tick(last_record_ns_);
+    // a quiet second lets go of what waits, too
+    if (last_record_ns_ == last_tick_ns_) sampler_.finish();
+    last_tick_ns_ = last_record_ns_;
     report_losses(source);
 }
 
 void Pipeline::finish(const EventSource& source) {
     tracker_.finish();
+    sampler_.finish();
     report_losses(source);
 }
 

@@ -11,6 +11,8 @@
 #include "agent/pipeline/connection_tracker.hpp"
 #include "agent/redact/record_redactor.hpp"
 #include "agent/route/route_table.hpp"
+#include "agent/sample/sampler.hpp"
+#include "agent/sample/sink_gate.hpp"
 #include "agent/source/event_source.hpp"
 #include "sinks/delivery.hpp"
 
@@ -29,6 +31,7 @@ struct PipelineOptions {
     std::uint32_t self_pid = 0;  // its transactions are left out; 0: none are
     bool read_proc = true;       // false in a replay: the processes of a recording are not those of this machine
     std::shared_ptr<const RedactionPolicySet> redaction = RedactionPolicySet::defaults();
+    std::shared_ptr<const SamplingPolicy> sampling = SamplingPolicy::defaults();
 };
 
 // Number of records and transactions over the pipeline's life; readable from any thread.
@@ -46,7 +49,7 @@ public:
     Pipeline(const PipelineOptions& options, HttpMetrics& metrics);
 
     void add(TransactionObserver& observer) { observers_.push_back(&observer); }
-    // A sink with a redaction of its own is known by its name.
+    // A sink with a redaction or a limit of its own is known by its name.
     void add(Delivery& delivery);
 
     void on_record(std::span<const std::byte> record) override;
@@ -56,8 +59,11 @@ public:
 
     [[nodiscard]] const PipelineStats& stats() const { return stats_; }
     [[nodiscard]] const TrackerStats& tracker_stats() const { return tracker_.stats(); }
-    // Any thread: its counters only.
+    // Any thread: their counters only.
     [[nodiscard]] const RecordRedactor& redactor() const { return redactor_; }
+    [[nodiscard]] const Sampler& sampler() const { return sampler_; }
+    // Number of transactions that a sink's limit or full queue kept from it. Any thread, after the last add().
+    [[nodiscard]] std::uint64_t held_back(const Delivery& delivery) const;
     [[nodiscard]] const ProcessTable& processes() const { return processes_; }
     // The source's matrix with what the decoder refused. Any thread.
     [[nodiscard]] LossMatrix losses(const EventSource& source) const;
@@ -65,26 +71,31 @@ public:
 private:
     void complete(Transaction& transaction, std::uint32_t pid);
     void offer(const Record& record);
-    void deliver(Transaction& transaction);
+    void pass_on(Transaction& transaction);
+    void deliver(const Transaction& transaction, bool must);
     void report_losses(const EventSource& source);
 
     const PipelineOptions options_;
     HttpMetrics& metrics_;
     std::vector<TransactionObserver*> observers_;
-    struct OwnRedaction {
+    struct Outlet {
         Delivery* delivery;
-        std::unique_ptr<RecordRedactor> redactor;
+        std::unique_ptr<RecordRedactor> redactor;  // null: what all get
+        std::unique_ptr<SinkGate> gate;
     };
     RecordRedactor redactor_;
-    std::vector<Delivery*> deliveries_;
-    std::vector<OwnRedaction> strict_deliveries_;  // with a redaction of their own
+    Sampler sampler_;
+    std::vector<Outlet> outlets_;
     ProcessTable processes_;
     ServiceNames services_;
     RouteTable routes_;
     ConnectionTracker tracker_;
-    Record outgoing_;  // reused: a record is large
+    bool own_redactions_ = false;  // some outlet has a redaction of its own
+    Transaction unredacted_;       // reused, as is the next: a record is large
+    Record outgoing_;
     LossMatrix reported_;
     std::uint64_t last_record_ns_ = 0;
+    std::uint64_t last_tick_ns_ = 0;
     std::array<std::atomic<std::uint64_t>, SONDE_REC_TYPES> invalid_{};
     PipelineStats stats_;
 };

@@ -23,8 +23,8 @@ namespace sonde {
 // One thread, but for the counters.
 class Sampler {
 public:
-    // must: a tail condition keeps it, no later step may drop it. The transaction is the callee's to change.
-    using OnKept = std::function<void(Transaction& transaction, bool must)>;
+    // must: a tail condition keeps it, no later step may drop it.
+    using OnKept = std::function<void(const Transaction& transaction, bool must)>;
 
     Sampler(std::shared_ptr<const SamplingPolicy> policy, OnKept on_kept);
 

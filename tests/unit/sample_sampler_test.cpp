@@ -35,7 +35,7 @@ Transaction make(std::string_view route, std::uint16_t status, std::uint64_t dur
 class Decisions {
 public:
     explicit Decisions(const SamplingConfig& config)
-        : policy_(policy_of(config)), sampler_(policy_, [](Transaction&, bool) {}) {}
+        : policy_(policy_of(config)), sampler_(policy_, [](const Transaction&, bool) {}) {}
     std::string name(const Transaction& t, bool error_log = false) {
         const auto decision = sampler_.decide({t, 1, 2, error_log, &headers_});
         return std::string(decision.keep ? "+" : "-").append(policy_->decision_name(decision.number));
@@ -94,7 +94,7 @@ TEST(Sampler, NewRoutesAndSlowOnesForTheirRoute) {
 
 TEST(Sampler, TheDefaultKeepsAll) {
     std::size_t kept = 0;
-    Sampler sampler(SamplingPolicy::defaults(), [&](Transaction& t, bool) {
+    Sampler sampler(SamplingPolicy::defaults(), [&](const Transaction& t, bool) {
         ++kept;
         EXPECT_EQ(t.sample_weight, 1);
     });
@@ -110,7 +110,7 @@ TEST(Sampler, TwoAgentsAgreePerTraceId) {
     const SamplingConfig config{.head_rate = 0.1, .rules = {{.name = "half", .routes = {"/half"}, .rate = 0.5}}};
     auto quiet = config;
     quiet.keep_new_routes = quiet.keep_slower_than_p99 = false;
-    const auto ignore = [](Transaction&, bool) {};
+    const auto ignore = [](const Transaction&, bool) {};
     Sampler first(policy_of(quiet), ignore), second(policy_of(quiet), ignore);
     std::mt19937_64 random(3);
     std::size_t kept = 0;
@@ -133,7 +133,7 @@ TEST(Sampler, TwoAgentsAgreePerTraceId) {
 }
 
 TEST(Sampler, LogLinesWithoutARequest) {
-    Sampler sampler(policy_of({.head_rate = 0}), [](Transaction&, bool) {});
+    Sampler sampler(policy_of({.head_rate = 0}), [](const Transaction&, bool) {});
     EXPECT_TRUE(sampler.decide_line(0, 0, true, 5).keep);
     EXPECT_FALSE(sampler.decide_line(0, 0, false, 5).keep);
 }
@@ -159,7 +159,7 @@ public:
         std::map<std::string, double> difference;
         std::uint64_t now_ns = seed * 1000 * second_ns;
         SinkRate rate_of_sink(40'000, true);
-        Sampler sampler(policy_, [&](Transaction& t, bool must) {
+        Sampler sampler(policy_, [&](const Transaction& t, bool must) {
             const double rate = must ? 1 : rate_of_sink.rate(now_ns);
             errors_written_ += t.outcome == Outcome::error ? 1 : 0;
             if (rate < 1 && unit(random()) >= rate) return;
