@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "agent/redact/redactor.hpp"
+
 namespace sonde {
 namespace {
 
@@ -31,7 +33,11 @@ TerminalSize terminal_size(int fd) {
 }
 
 int report(const Error& error) {
-    std::fprintf(stderr, "sonde: %s\n", error.message().c_str());
+    // messages quote what they were given: URLs with passwords, keys
+    const auto message = error.message();
+    Redactor redactor(RedactionPolicy::defaults());
+    const std::string safe(redactor.text(message, Place::self_log).text);
+    std::fprintf(stderr, "sonde: %s\n", safe.c_str());
     return error.exit_code();
 }
 

@@ -26,8 +26,8 @@ public:
 };
 
 struct PipelineOptions {
-    TrackerLimits tracker;
-    RouteLimits routes;
+    TrackerLimits tracker{};
+    RouteLimits routes{};
     std::uint32_t self_pid = 0;  // its transactions are left out; 0: none are
     bool read_proc = true;       // false in a replay: the processes of a recording are not those of this machine
     std::shared_ptr<const RedactionPolicySet> redaction = RedactionPolicySet::defaults();

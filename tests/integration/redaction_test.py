@@ -145,6 +145,11 @@ class Explain(unittest.TestCase):
         self.assertIn("line 1: login password=[password] ok\n  bytes 16-22: password, mask\n", done.stdout)
         self.assertIn("4 of 5 lines hold something to redact", done.stdout)
 
+    def test_own_messages_hold_no_password(self):
+        done = subprocess.run([SONDE, "replay", "https://user:hunter2@host/traffic"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("https://user:[redacted:url_password]@host/traffic", done.stderr)
+
     def test_says_which_file_it_cannot_read(self):
         done = subprocess.run([SONDE, "check-config", "--explain-redaction", "/nonexistent"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
