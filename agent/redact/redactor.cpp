@@ -326,6 +326,17 @@ void Redactor::append_replacement(std::string_view value, std::size_t rule) {
     }
 }
 
+// What a replacement must stand in, so that JSON stays JSON: the quotes of the name, escaped as they are, where the
+// value has none ("ssn": 219099999).
+static std::string_view missing_quotes(std::string_view text, std::size_t value) {
+    auto at = value;
+    while (at > 0 && value - at < 8 && text[at - 1] == ' ') --at;
+    if (at < 2 || text[at - 1] != ':' || text[at - 2] != '"') return {};
+    auto begin = at - 2;
+    while (begin > 0 && text[begin - 1] == '\\') --begin;
+    return text.substr(begin, at - 1 - begin);
+}
+
 Redacted Redactor::rewrite(std::string_view text, std::span<const Finding> findings, Place place) {
     if (findings.empty()) return {text, Verdict::unchanged};
     auto strictest = RedactAction::off;
@@ -340,7 +351,10 @@ Redacted Redactor::rewrite(std::string_view text, std::span<const Finding> findi
     std::size_t done = 0;
     for (const auto& [span, rule] : findings) {
         out_.append(text.substr(done, span.begin - done));
+        const auto quotes = missing_quotes(text, span.begin);
+        out_.append(quotes);
         append_replacement(part(text, span), rule);
+        out_.append(quotes);
         done = span.end;
     }
     out_.append(text.substr(done));

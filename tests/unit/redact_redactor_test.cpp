@@ -55,8 +55,15 @@ TEST_F(RedactorTest, NamedValues) {
     EXPECT_EQ(text("run --password hunter2 --verbose"), "run --password [redacted:password] --verbose");
     EXPECT_EQ(text("<password>hunter2</password>"), "<password>[redacted:password]</password>");
     EXPECT_EQ(text("Authorization: Digest username=hunter2, x"), "Authorization: [redacted:authorization]");
-    EXPECT_EQ(text(R"({"passwords":["hunter2","hunter3"],"n":1})"), R"({"passwords":[redacted:password],"n":1})");
+    EXPECT_EQ(text(R"({"passwords":["hunter2","hunter3"],"n":1})"), R"({"passwords":"[redacted:password]","n":1})");
     EXPECT_EQ(text("user[password]=hunter2&x=1"), "user[password]=[redacted:password]&x=1");
+}
+
+TEST_F(RedactorTest, JsonStaysJson) {
+    EXPECT_EQ(text(R"({"ssn": 219099999,"n":1})"), R"({"ssn": "[redacted:ssn]","n":1})");
+    EXPECT_EQ(text(R"({"card":4111111111111111})"), R"({"card":"[redacted:credit_card]"})");
+    EXPECT_EQ(text(R"({"m":"{\"otp\":123456}"})"), R"({"m":"{\"otp\":\"[redacted:otp]\"}"})");
+    EXPECT_EQ(text(R"({"password":null,"token":true,"secret":""})"), R"({"password":null,"token":true,"secret":""})");
 }
 
 TEST_F(RedactorTest, ProseAndNumbersStay) {
