@@ -8,7 +8,8 @@
 namespace sonde {
 namespace {
 
-bool is_alnum(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_alnum(char c) { return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 bool is_name(char c) { return is_alnum(c) || c == '_' || c == '.' || c == '-'; }
 bool is_local_part(char c) { return is_name(c) || c == '%' || c == '+'; }
@@ -59,6 +60,43 @@ RuleMask confirm_rule(RuleMask rule, std::string_view text, std::size_t at, std:
     if (rule == bit(Builtin::bearer) || rule == bit(Builtin::basic_auth)) return is_blank(next) ? rule : 0;
     if (rule == bit(Builtin::email)) return at > 0 && is_local_part(text[at - 1]) && is_alnum(next) ? rule : 0;
     return rule;
+}
+
+// Stands for "there is an '@'".
+constexpr RuleMask at_sign = RuleMask{1} << 31;
+
+bool is_separator(char c) { return c == ' ' || c == '-' || c == '.'; }
+
+// The next `count` bytes from at on are of a class.
+template <typename Class>
+bool are(std::string_view text, std::size_t at, std::size_t count, Class is) {
+    if (at + count > text.size()) return false;
+    for (auto i = at; i < at + count; ++i)
+        if (!is(text[i])) return false;
+    return true;
+}
+
+// '@' in an address; +49…; (212) 555-…
+RuleMask rare_byte(std::string_view text, std::size_t at) {
+    if (text[at] == '@') {
+        const bool email = at > 0 && is_local_part(text[at - 1]) && at + 1 < text.size() && is_alnum(text[at + 1]);
+        return at_sign | (email ? bit(Builtin::email) : 0);
+    }
+    if (text[at] == '+') {
+        constexpr std::size_t shortest = 8;  // digits of an international number
+        const auto part = [](char c) { return is_digit(c) || is_separator(c) || c == '(' || c == ')'; };
+        return are(text, at + 1, 1, is_digit) && text[at + 1] != '0' && are(text, at + 2, shortest - 1, part)
+                   ? bit(Builtin::phone)
+                   : 0;
+    }
+    if (!are(text, at + 1, 3, is_digit) || at + 5 >= text.size() || text[at + 4] != ')') return 0;
+    return are(text, at + (is_separator(text[at + 5]) ? 6 : 5), 3, is_digit) ? bit(Builtin::phone) : 0;
+}
+
+// Two capitals and two digits stand there: an account follows.
+bool begins_iban(std::string_view text) {
+    const auto account = [](char c) { return is_digit(c) || (c >= 'A' && c <= 'Z'); };
+    return text.size() > 4 && are(text, is_separator(text[4]) ? 5 : 4, 4, account);
 }
 
 Word make_word(std::string_view text, RuleMask rules, bool ignore_case) {
@@ -119,8 +157,6 @@ RuleMask Prefilter::confirm(std::string_view text, std::size_t at, unsigned sets
 }
 
 RuleMask Prefilter::candidates(std::string_view text) const {
-    // stands for "there is an @": without one, "://" begins no URL with a password
-    constexpr RuleMask at_sign = RuleMask{1} << 31;
     const Context context{this, text};
     const ScanInput input{
         &words_.tables,
@@ -131,16 +167,15 @@ RuleMask Prefilter::candidates(std::string_view text) const {
             const auto& scanned = *static_cast<const Context*>(c);
             return scanned.self->confirm(scanned.text, at, sets);
         },
+        [](const void* c, std::size_t at) { return rare_byte(static_cast<const Context*>(c)->text, at); },
         [](const void* c, std::size_t at) {
-            const auto scanned = static_cast<const Context*>(c)->text;
-            const bool email =
-                at > 0 && is_local_part(scanned[at - 1]) && at + 1 < scanned.size() && is_alnum(scanned[at + 1]);
-            return at_sign | (email ? bit(Builtin::email) : 0);
+            return begins_iban(static_cast<const Context*>(c)->text.substr(at)) ? bit(Builtin::iban) : 0;
         },
     };
     const auto found = isa_ == Isa::avx2    ? scan_avx2(input)
                        : isa_ == Isa::ssse3 ? scan_ssse3(input)
                                             : scan_scalar(input);
+    // without an '@', "://" begins no URL with a password
     return (found & at_sign) != 0 ? found & ~at_sign : found & ~bit(Builtin::url_password);
 }
 

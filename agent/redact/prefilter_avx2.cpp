@@ -16,9 +16,23 @@ public:
         }
     }
 
-    void load(const char* p, BlockMasks& masks, std::uint8_t* sets) const {
-        half<0>(p, masks, sets);
-        half<32>(p + 32, masks, sets + 32);
+    BlockMasks load(const char* p, std::uint8_t* sets) const {
+        const __m256i v[2] = {bytes(p), bytes(p + 32)};
+        const auto each = [&](auto mask_of) { return mask_of(v[0]) | mask_of(v[1]) << 32; };
+        const auto words = [&](int i) {
+            const char* from = p + 32 * i;
+            const auto found =
+                _mm256_and_si256(_mm256_and_si256(sets_of(v[i], 0), sets_of(bytes(from + 1), 1)),
+                                 _mm256_and_si256(sets_of(bytes(from + 2), 2), sets_of(bytes(from + 3), 3)));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(sets + 32 * i), found);
+            return mask(_mm256_cmpeq_epi8(found, _mm256_setzero_si256()));
+        };
+        return {each([](__m256i b) { return within(b, '0', 10); }),
+                each([](__m256i b) { return mask(_mm256_cmpeq_epi8(b, _mm256_set1_epi8('0'))); }),
+                each([](__m256i b) { return within(b, 'A', 26); }),
+                each([&](__m256i b) { return one_of(separators_, b); }),
+                each([&](__m256i b) { return one_of(rare_, b); }),
+                ~(words(0) | words(1) << 32)};
     }
 
 private:
@@ -27,7 +41,6 @@ private:
     }
     static __m256i bytes(const char* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
     static std::uint64_t mask(__m256i equal) { return static_cast<std::uint32_t>(_mm256_movemask_epi8(equal)); }
-    static std::uint64_t equal(__m256i v, char c) { return mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c))); }
     static std::uint64_t within(__m256i v, char first, char count) {
         const auto offset = _mm256_sub_epi8(v, _mm256_set1_epi8(first));
         return mask(_mm256_cmpeq_epi8(_mm256_min_epu8(offset, _mm256_set1_epi8(static_cast<char>(count - 1))), offset));
@@ -38,26 +51,13 @@ private:
                                 _mm256_shuffle_epi8(high_[i], _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble)));
     }
 
-    template <int shift>
-    void half(const char* p, BlockMasks& masks, std::uint8_t* sets) const {
-        const auto v = bytes(p);
-        const auto found = _mm256_and_si256(_mm256_and_si256(sets_of(v, 0), sets_of(bytes(p + 1), 1)),
-                                            _mm256_and_si256(sets_of(bytes(p + 2), 2), sets_of(bytes(p + 3), 3)));
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(sets), found);
-        const auto nothing = static_cast<std::uint32_t>(mask(_mm256_cmpeq_epi8(found, _mm256_setzero_si256())));
-        masks.word |= std::uint64_t{~nothing} << shift;
-        masks.digit |= within(v, '0', 10) << shift;
-        masks.upper |= within(v, 'A', 26) << shift;
-        masks.zero |= equal(v, '0') << shift;
-        masks.dash |= equal(v, '-') << shift;
-        masks.space |= equal(v, ' ') << shift;
-        masks.dot |= equal(v, '.') << shift;
-        masks.plus |= equal(v, '+') << shift;
-        masks.open |= equal(v, '(') << shift;
-        masks.close |= equal(v, ')') << shift;
-        masks.at |= equal(v, '@') << shift;
+    // A table that holds each wanted byte at its low half-byte: only a wanted byte finds itself there.
+    static std::uint64_t one_of(__m256i table, __m256i v) {
+        return mask(_mm256_cmpeq_epi8(_mm256_shuffle_epi8(table, v), v));
     }
 
+    const __m256i separators_ = both(separator_table);
+    const __m256i rare_ = both(rare_table);
     __m256i low_[word_table_bytes];
     __m256i high_[word_table_bytes];
 };

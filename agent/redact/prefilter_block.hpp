@@ -11,9 +11,16 @@ namespace {  // on purpose: each includer gets its own, for its own processor
 constexpr std::size_t block_bytes = 64;
 constexpr std::size_t readable_bytes = block_bytes + word_table_bytes - 1;
 
+// Each byte at its low half-byte; what stands elsewhere has another one, so it is never found.
+alignas(16) inline constexpr std::uint8_t separator_table[16]{' ', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '-', '.', 0};
+alignas(16) inline constexpr std::uint8_t rare_table[16]{'@', 0, 0, 0, 0, 0, 0, 0, '(', 0, 0, '+', 0, 0, 0, 0};
+
 // Bit i: byte i of the block is of this class.
 struct BlockMasks {
-    std::uint64_t digit, zero, upper, dash, space, dot, plus, open, close, at, word;
+    std::uint64_t digit, zero, upper;
+    std::uint64_t separator;  // blank, '-', '.'
+    std::uint64_t rare;       // '@', '+', '('
+    std::uint64_t word;       // a word may begin here
 };
 
 __extension__ typedef unsigned __int128 Wide;  // a block and the one behind it
@@ -24,9 +31,7 @@ inline constexpr RuleMask if_any(std::uint64_t bits, Builtin rule) { return bits
 
 // Rules that need digits in a certain order, starting in the block `now`. digit_before: the byte before it is one.
 inline RuleMask digit_rules(bool digit_before, const BlockMasks& now, const BlockMasks& next) {
-    if ((now.digit | next.digit) == 0) return 0;
-    const Wide d = wide(now.digit, next.digit),
-               separators = wide(now.dash | now.space | now.dot, next.dash | next.space | next.dot);
+    const Wide d = wide(now.digit, next.digit), separators = wide(now.separator, next.separator);
     const Wide d2 = d & d >> 1, d3 = d2 & d >> 2, d4 = d2 & d2 >> 2, d8 = d4 & d4 >> 4;
     const std::uint64_t start = ~(now.digit << 1 | (digit_before ? 1U : 0U));
     RuleMask found = 0;
@@ -49,57 +54,69 @@ inline RuleMask digit_rules(bool digit_before, const BlockMasks& now, const Bloc
         found |= if_any(zeros & low(d4 & d >> 4 & separators >> 5 & d3 >> 6), Builtin::phone);
         found |= if_any(zeros & low(group & d3 >> 5 & separators >> 8 & d3 >> 9), Builtin::phone);
     }
-    if (const auto signs = now.plus & low((d ^ wide(now.zero, next.zero)) >> 1); signs != 0) {
-        const Wide part = d | separators | wide(now.open | now.close, next.open | next.close);
-        const Wide part3 = part & part >> 1 & part >> 2;
-        found |= if_any(signs & low(part3 >> 2 & part3 >> 5), Builtin::phone);
-    }
-    if (now.open != 0) {
-        const auto closed = now.open & low(d3 >> 1 & wide(now.close, next.close) >> 4);
-        found |= if_any(closed & low(d3 >> 5 | (separators >> 5 & d3 >> 6)), Builtin::phone);
-    }
-    const Wide upper = wide(now.upper, next.upper);
-    if (const auto countries = low(upper & upper >> 1 & d2 >> 2); countries != 0) {
-        const Wide a = d | upper, a4 = a & a >> 1 & (a & a >> 1) >> 2;
-        found |= if_any(countries & low(a4 >> 4 | (separators >> 4 & a4 >> 5)), Builtin::iban);
-    }
     return found;
 }
 
-// Lookup::load(tables, p, masks, sets): reads readable_bytes from p on, fills the masks, and sets[i] where masks.word
-// has bit i.
+// Whatever digit_rules() finds has at least eleven digits and separators in a row (219-09-9999): does such a run end in
+// the block? Most blocks have none. What breaks a run is spread over the ten bytes behind it, in four steps, each with
+// what the block before carries over.
+class Runs {
+public:
+    bool add(const BlockMasks& masks) {
+        const auto breaks = ~(masks.digit | masks.separator);
+        const auto two = breaks | breaks << 1 | breaks_ >> 63;
+        const auto four = two | two << 2 | two_ >> 62;
+        const auto eight = four | four << 4 | four_ >> 60;
+        const auto eleven = eight | eight << 3 | eight_ >> 61;
+        breaks_ = breaks;
+        two_ = two;
+        four_ = four;
+        eight_ = eight;
+        return eleven != ~std::uint64_t{0};
+    }
+
+private:
+    std::uint64_t breaks_ = ~std::uint64_t{0}, two_ = breaks_, four_ = breaks_, eight_ = breaks_;
+};
+
+// Bit i: two capitals and two digits end there, as an IBAN begins.
+inline std::uint64_t countries(const BlockMasks& before, const BlockMasks& now) {
+    return now.digit & (now.digit << 1 | before.digit >> 63) & (now.upper << 2 | before.upper >> 62) &
+           (now.upper << 3 | before.upper >> 61);
+}
+
+// Lookup::load(tables, p, sets): the masks of p[0 … 63], and sets[i] where the mask `word` has bit i. Reads
+// readable_bytes from p on.
 template <typename Lookup>
 inline RuleMask scan(const ScanInput& input) {
     alignas(32) std::uint8_t sets[block_bytes];
     char padded[readable_bytes];
     const Lookup lookup(*input.tables);
     RuleMask found = 0;
-    const auto load = [&](std::size_t base) {
-        BlockMasks masks{};
-        if (base >= input.size) return masks;
+    const auto each = [](std::uint64_t bits, auto on_bit) {
+        for (; bits != 0; bits &= bits - 1) on_bit(static_cast<unsigned>(__builtin_ctzll(bits)));
+    };
+    BlockMasks before{};
+    Runs runs;
+    bool run_before = false, digit_before = false;
+    for (std::size_t base = 0; base < input.size; base += block_bytes) {
         const char* from = input.text + base;
         if (const auto rest = input.size - base; rest < readable_bytes) {
             std::memset(padded, 0, sizeof padded);
             std::memcpy(padded, from, rest);
             from = padded;
         }
-        lookup.load(from, masks, sets);
-        for (auto bits = masks.word; bits != 0; bits &= bits - 1) {
-            const auto i = static_cast<unsigned>(__builtin_ctzll(bits));
-            found |= input.word(input.context, base + i, sets[i]);
-        }
-        for (auto bits = masks.at; bits != 0; bits &= bits - 1)
-            found |= input.at_sign(input.context, base + static_cast<unsigned>(__builtin_ctzll(bits)));
-        return masks;
-    };
-    bool digit_before = false;
-    auto now = load(0);
-    for (std::size_t base = 0; base < input.size; base += block_bytes) {
-        const auto next = load(base + block_bytes);
-        found |= digit_rules(digit_before, now, next);
-        digit_before = (now.digit >> 63) != 0;
-        now = next;
+        const BlockMasks now = lookup.load(from, sets);
+        each(now.word, [&](unsigned i) { found |= input.word(input.context, base + i, sets[i]); });
+        each(now.rare, [&](unsigned i) { found |= input.rare(input.context, base + i); });
+        each(countries(before, now), [&](unsigned i) { found |= input.country(input.context, base + i - 3); });
+        const bool run = runs.add(now);
+        if (run || run_before) found |= digit_rules(digit_before, before, now);
+        digit_before = (before.digit >> 63) != 0;
+        run_before = run;
+        before = now;
     }
+    if (run_before) found |= digit_rules(digit_before, before, {});
     return found;
 }
 

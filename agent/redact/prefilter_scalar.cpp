@@ -8,7 +8,8 @@ class ScalarLookup {
 public:
     explicit ScalarLookup(const WordTables& tables) : tables_(tables) {}
 
-    void load(const char* p, BlockMasks& masks, std::uint8_t* sets) const {
+    BlockMasks load(const char* p, std::uint8_t* sets) const {
+        BlockMasks masks{};
         for (std::size_t i = 0; i < block_bytes; ++i) {
             const char c = p[i];
             const auto one = std::uint64_t{1} << i;
@@ -17,14 +18,10 @@ public:
             if (c >= '0' && c <= '9') masks.digit |= one;
             if (c >= 'A' && c <= 'Z') masks.upper |= one;
             if (c == '0') masks.zero |= one;
-            if (c == '-') masks.dash |= one;
-            if (c == ' ') masks.space |= one;
-            if (c == '.') masks.dot |= one;
-            if (c == '+') masks.plus |= one;
-            if (c == '(') masks.open |= one;
-            if (c == ')') masks.close |= one;
-            if (c == '@') masks.at |= one;
+            if (c == '-' || c == ' ' || c == '.') masks.separator |= one;
+            if (c == '@' || c == '+' || c == '(') masks.rare |= one;
         }
+        return masks;
     }
 
 private:

@@ -29,8 +29,10 @@ struct ScanInput {
     const void* context;
     // Words of these sets (a bit each) may start at text[at]: which rules do they make candidates?
     RuleMask (*word)(const void* context, std::size_t at, unsigned sets);
-    // There is an '@' at text[at].
-    RuleMask (*at_sign)(const void* context, std::size_t at);
+    // There is '@', '+' or '(' at text[at].
+    RuleMask (*rare)(const void* context, std::size_t at);
+    // Two capitals and two digits begin at text[at].
+    RuleMask (*country)(const void* context, std::size_t at);
 };
 
 RuleMask scan_scalar(const ScanInput& input);

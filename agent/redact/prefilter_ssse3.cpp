@@ -16,14 +16,28 @@ public:
         }
     }
 
-    void load(const char* p, BlockMasks& masks, std::uint8_t* sets) const {
-        for (int i = 0; i < 4; ++i) quarter(p + 16 * i, 16 * i, masks, sets + 16 * i);
+    BlockMasks load(const char* p, std::uint8_t* sets) const {
+        BlockMasks masks{};
+        for (int i = 0; i < 4; ++i) {
+            const char* from = p + 16 * i;
+            const auto v = bytes(from);
+            const auto found = _mm_and_si128(_mm_and_si128(sets_of(v, 0), sets_of(bytes(from + 1), 1)),
+                                             _mm_and_si128(sets_of(bytes(from + 2), 2), sets_of(bytes(from + 3), 3)));
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(sets + 16 * i), found);
+            const auto nothing = mask(_mm_cmpeq_epi8(found, _mm_setzero_si128()));
+            masks.word |= (nothing ^ 0xffff) << 16 * i;
+            masks.digit |= within(v, '0', 10) << 16 * i;
+            masks.zero |= mask(_mm_cmpeq_epi8(v, _mm_set1_epi8('0'))) << 16 * i;
+            masks.upper |= within(v, 'A', 26) << 16 * i;
+            masks.separator |= one_of(separators_, v) << 16 * i;
+            masks.rare |= one_of(rare_, v) << 16 * i;
+        }
+        return masks;
     }
 
 private:
     static __m128i bytes(const char* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
     static std::uint64_t mask(__m128i equal) { return static_cast<std::uint16_t>(_mm_movemask_epi8(equal)); }
-    static std::uint64_t equal(__m128i v, char c) { return mask(_mm_cmpeq_epi8(v, _mm_set1_epi8(c))); }
     static std::uint64_t within(__m128i v, char first, char count) {
         const auto offset = _mm_sub_epi8(v, _mm_set1_epi8(first));
         return mask(_mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(static_cast<char>(count - 1))), offset));
@@ -34,25 +48,13 @@ private:
                              _mm_shuffle_epi8(high_[i], _mm_and_si128(_mm_srli_epi16(v, 4), nibble)));
     }
 
-    void quarter(const char* p, int shift, BlockMasks& masks, std::uint8_t* sets) const {
-        const auto v = bytes(p);
-        const auto found = _mm_and_si128(_mm_and_si128(sets_of(v, 0), sets_of(bytes(p + 1), 1)),
-                                         _mm_and_si128(sets_of(bytes(p + 2), 2), sets_of(bytes(p + 3), 3)));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(sets), found);
-        const auto nothing = static_cast<std::uint16_t>(mask(_mm_cmpeq_epi8(found, _mm_setzero_si128())));
-        masks.word |= std::uint64_t{static_cast<std::uint16_t>(~nothing)} << shift;
-        masks.digit |= within(v, '0', 10) << shift;
-        masks.upper |= within(v, 'A', 26) << shift;
-        masks.zero |= equal(v, '0') << shift;
-        masks.dash |= equal(v, '-') << shift;
-        masks.space |= equal(v, ' ') << shift;
-        masks.dot |= equal(v, '.') << shift;
-        masks.plus |= equal(v, '+') << shift;
-        masks.open |= equal(v, '(') << shift;
-        masks.close |= equal(v, ')') << shift;
-        masks.at |= equal(v, '@') << shift;
+    // A table that holds each wanted byte at its low half-byte: only a wanted byte finds itself there.
+    static std::uint64_t one_of(__m128i table, __m128i v) {
+        return mask(_mm_cmpeq_epi8(_mm_shuffle_epi8(table, v), v));
     }
 
+    const __m128i separators_ = _mm_load_si128(reinterpret_cast<const __m128i*>(separator_table));
+    const __m128i rare_ = _mm_load_si128(reinterpret_cast<const __m128i*>(rare_table));
     __m128i low_[word_table_bytes];
     __m128i high_[word_table_bytes];
 };
