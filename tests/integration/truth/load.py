@@ -1,0 +1,89 @@
+"""The clients of the matrix. Each is bounded, and returns what it counted itself as a Sent."""
+
+import collections
+import dataclasses
+import re
+import subprocess
+
+# Requests that curl sends, in this order, ROUNDS times over one connection
+CURL_ROUND = (("GET", "/ok"), ("GET", "/missing"), ("GET", "/big"), ("POST", "/echo"), ("HEAD", "/ok"),
+              ("GET", "/ok?secret=1"))
+CURL_ROUNDS = 25
+POST_BYTES = 10_000
+TIMEOUT_S = 120
+
+Exchange = collections.namedtuple("Exchange", "method path status bytes")
+
+
+@dataclasses.dataclass
+class Sent:
+    """What the client knows: how many answers it got, and as far as it tells, each of them, or their bytes."""
+
+    count: int
+    exchanges: collections.Counter = None  # of Exchange
+    response_bytes: int = None             # all answers, heads and bodies
+    request_bytes: int = None              # all requests, heads and bodies
+    cut: bool = False                      # it stopped in the middle of requests
+
+
+def run(argv, **options):
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT_S, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{argv[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-1000:]}")
+    return done.stdout
+
+
+def curl(site):
+    """One curl process, one connection as long as the server keeps it, --raw: sizes as on the wire."""
+    (site.directory / "post").write_bytes(b"p" * POST_BYTES)
+    transfers = []
+    for method, path in CURL_ROUND * CURL_ROUNDS:
+        lines = [f'url = "{site.base}{path}"', "raw", "silent", 'output = "/dev/null"', "max-time = 30",
+                 f'write-out = "{method} {path} %{{http_code}} %{{size_header}} %{{size_download}} '
+                 '%{size_request} %{size_upload}\\n"']
+        if site.tls:
+            lines += [f'cacert = "{site.certificate}"', "http1.1"]
+        if method == "HEAD":
+            lines.append("head")
+        if method == "POST":
+            lines.append(f'data-binary = "@{site.directory}/post"')
+        transfers.append("\n".join(lines))
+    config = site.write("curl.config", "\nnext\n".join(transfers) + "\n")
+    exchanges = collections.Counter()
+    sent = 0
+    for line in run(["curl", "--config", config]).splitlines():
+        method, path, status, head, body, request, upload = line.split()
+        exchanges[Exchange(method, path.split("?")[0], int(status), int(head) + int(body))] += 1
+        sent += int(request)
+    return Sent(exchanges.total(), exchanges, sum(e.bytes * n for e, n in exchanges.items()))
+
+
+def ab(site):
+    """HTTP/1.0, a connection per request, then kept alive with a large answer."""
+    count = total = 0
+    for arguments, path, requests in ((["-c8"], "/ok", 1000), (["-c4", "-k"], "/big", 300)):
+        text = run(["ab", "-q", "-n", str(requests), "-s", "30", *arguments, f"{site.base}{path}"])
+        count += int(re.search(r"Complete requests:\s+(\d+)", text)[1])
+        total += int(re.search(r"Total transferred:\s+(\d+)", text)[1])
+    return Sent(count, response_bytes=total)
+
+
+WRK_SCRIPT = """
+local n = 0
+local body = string.rep("p", 700)
+request = function()
+  n = n + 1
+  if n % 4 == 1 then return wrk.format("GET", "/missing") end
+  if n % 4 == 3 then return wrk.format("POST", "/echo", nil, body) end
+  return wrk.format("GET", "/ok")
+end
+"""
+
+
+def wrk(site, seconds=2):
+    """As fast as it goes on eight connections; it closes them in the middle of requests."""
+    text = run(["wrk", "-t1", "-c8", f"-d{seconds}s", "-s", site.write("wrk.lua", WRK_SCRIPT), site.base])
+    return Sent(int(re.search(r"(\d+) requests in", text)[1]), cut=True)
+
+
+LOADS = {"curl": curl, "ab": ab, "wrk": wrk}

@@ -1,0 +1,66 @@
+"""Prints the truth matrix. Exits 1 when a row differs and no documented limit says why.
+
+truth.sh runs it with what it needs installed; `truth.sh --help` tells the choices."""
+
+import argparse
+import os
+import sys
+
+from truth import web_servers
+from truth.load import LOADS
+from truth.row import measure
+
+SERVERS = (*web_servers.SERVERS,)
+COLUMNS = (("server", 20), ("load", 6), ("protocol", 9), ("TLS", 4), ("sent", 7), ("own count", 10), ("sonde", 7),
+           ("status", 7), ("bytes", 6), ("verdict", 8), ("why", 0))
+
+
+def line(cells):
+    return " | ".join(str(cell).ljust(width) for cell, (_, width) in zip(cells, COLUMNS)).rstrip()
+
+
+def cells(row):
+    tell = {True: "equal", False: "no", None: "-"}
+    return (row.server, row.load, row.protocol, "yes" if row.tls else "no", row.sent, row.own, row.sonde,
+            tell[row.status_equal], tell[row.bytes_equal], row.verdict, row.why)
+
+
+def rows_for(servers, loads, protocols, tls):
+    for server in servers:
+        for protocol in server.protocols:
+            if protocol not in protocols or (tls and not server.tls):
+                continue
+            for load in loads:
+                yield server, load, protocol, tls
+
+
+def print_matrix(rows):
+    """Measures and prints each row; the list of those that differ without a documented reason."""
+    print(line([name for name, _ in COLUMNS]))
+    wrong = []
+    for arguments in rows:
+        row = measure(*arguments)
+        print(line(cells(row)), flush=True)
+        if row.verdict == "DIFFERS":
+            wrong.append(row)
+    return wrong
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(prog="truth.sh", description=__doc__.split("\n", maxsplit=1)[0])
+    names = [server.name for server in SERVERS]
+    parser.add_argument("--server", action="append", choices=names, help="only this one; may be repeated")
+    parser.add_argument("--load", action="append", choices=list(LOADS), help="only this one; may be repeated")
+    parser.add_argument("--protocol", action="append", choices=["http/1.1", "h2"], help="default: http/1.1")
+    parser.add_argument("--tls", action="store_true", help="over TLS instead of plain TCP")
+    chosen = parser.parse_args(argv)
+    if os.geteuid() != 0:
+        parser.error("the matrix loads eBPF programs: run it as root")
+    servers = [server for server in SERVERS if not chosen.server or server.name in chosen.server]
+    wrong = print_matrix(rows_for(servers, chosen.load or list(LOADS), chosen.protocol or ["http/1.1"], chosen.tls))
+    print(f"{len(wrong)} rows differ without a documented reason" if wrong else "every row is equal or says why")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

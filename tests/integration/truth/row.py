@@ -1,0 +1,123 @@
+"""One row: a server, a load, and whether sonde says what they say."""
+
+import collections
+import dataclasses
+import pathlib
+import shutil
+import tempfile
+
+from harness import Sonde
+from truth.load import LOADS, Exchange
+from truth.server import Running, Site
+
+
+@dataclasses.dataclass
+class Row:
+    server: str
+    load: str
+    protocol: str
+    tls: bool
+    sent: int = 0    # by the client's count
+    own: int = 0     # by the server's own count
+    sonde: int = 0
+    status_equal: bool = False
+    bytes_equal: bool = None  # None: neither side counts bytes
+    why: str = ""
+    known: bool = False  # `why` is a documented limit
+
+    @property
+    def verdict(self):
+        if self.status_equal and self.bytes_equal is not False:
+            return "equal"
+        return "limit" if self.known else "DIFFERS"
+
+
+def difference(truth, seen, limit=4):
+    """The first few keys that differ, for a reader: key, count by the truth, count by sonde."""
+    keys = [key for key in {**truth, **seen} if truth.get(key, 0) != seen.get(key, 0)]
+    words = [f"{'/'.join(str(part) for part in key)}: {truth.get(key, 0)} and {seen.get(key, 0)}"
+             for key in sorted(keys, key=str)[:limit]]
+    return "; ".join(words) + (f"; {len(keys) - limit} more" if len(keys) > limit else "")
+
+
+def exchange(transaction):
+    return Exchange(transaction["method"], transaction["path"], transaction["status"], transaction["response_bytes"])
+
+
+def without_bytes(counter):
+    counts = collections.Counter()
+    for key, count in counter.items():
+        counts[tuple(key[:3])] += count
+    return counts
+
+
+def unanswered(transactions):
+    """Requests whose client left before it was answered: a server logs some of these, each in its own way."""
+    return [t for t in transactions if t["outcome"] == "aborted"]
+
+
+def compare(row, sent, logged, transactions):
+    """Fills in what is equal and, where it is not, why."""
+    seen = collections.Counter(exchange(t) for t in transactions)
+    row.sent, row.own, row.sonde = sent.count, logged.total(), len(transactions)
+    differences = []
+
+    truth, by_sonde = without_bytes(logged), without_bytes(seen)
+    row.status_equal = truth == by_sonde
+    if not row.status_equal:
+        differences.append("server's log and sonde: " + difference(truth, by_sonde))
+    if sent.exchanges is not None and without_bytes(sent.exchanges) != by_sonde:
+        row.status_equal = False
+        differences.append("client and sonde: " + difference(without_bytes(sent.exchanges), by_sonde))
+    elif not sent.cut and sent.count != row.sonde:
+        row.status_equal = False
+        differences.append(f"the client counts {sent.count}")
+
+    if any(key.bytes is not None for key in logged):
+        row.bytes_equal = collections.Counter({Exchange(*key): n for key, n in logged.items()}) == seen
+        if not row.bytes_equal and row.status_equal:
+            differences.append("bytes, server's log and sonde: " + difference(logged, seen))
+    if sent.exchanges is not None:
+        equal = sent.exchanges == seen
+        row.bytes_equal = equal and row.bytes_equal is not False
+        if not equal and row.status_equal:
+            differences.append("bytes, client and sonde: " + difference(sent.exchanges, seen))
+    elif sent.response_bytes is not None:
+        total = sum(t["response_bytes"] or 0 for t in transactions)
+        row.bytes_equal = sent.response_bytes == total and row.bytes_equal is not False
+        if sent.response_bytes != total:
+            differences.append(f"bytes: the client counts {sent.response_bytes}, sonde {total}")
+    row.why = " | ".join(differences)
+
+
+def measure(server, load, protocol="http/1.1", tls=False, keep=None):
+    """Runs one row and returns it. keep: a directory that stays, with the logs and what sonde wrote."""
+    row = Row(server.name, load, protocol, tls)
+    directory = pathlib.Path(keep or tempfile.mkdtemp(prefix="sonde-truth-"))
+    running = sonde = None
+    try:
+        site = Site(directory, tls, protocol)
+        running = Running(server, site)
+        sonde = Sonde(directory, "--ring-kib", "65536")
+        sent = LOADS[load](site)
+        running.wait_until_logged()
+        running.stop()
+        if sonde.stop() != 0:
+            raise AssertionError("sonde did not end well:\n" + sonde.output())
+        compare(row, sent, running.logged(), sonde.transactions("server", site.port))
+        losses = [line for line in sonde.lines() if line["type"] == "loss" and line["lost"]]
+        if losses:
+            row.why += f" | sonde counts as lost: {losses[-1]['lost']}"
+    except AssertionError as error:
+        row.why = " ".join(str(error).split())[-400:]
+    finally:
+        if running is not None:
+            running.stop()
+        if sonde is not None:
+            sonde.stop()
+        if keep is None:
+            shutil.rmtree(directory, ignore_errors=True)
+    limit = server.limits.get(load) or server.limits.get("*")
+    if limit and row.verdict != "equal":
+        row.known, row.why = True, f"{limit} ({row.why})"
+    return row
