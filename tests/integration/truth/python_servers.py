@@ -103,8 +103,8 @@ def gunicorn(worker, *arguments):
         site.write("truth_app.py", WSGI)
         tls = ["--certfile", str(site.certificate), "--keyfile", str(site.key)] if site.tls else []
         return Plan([PYTHON, "-m", "gunicorn", "truth_app:app", "--bind", f"127.0.0.1:{site.port}", *tls,
-                     "--worker-class", worker, *arguments, "--worker-tmp-dir", "/dev/shm", "--no-control-socket"][:-1]
-                    + ["--access-logfile", site.path("access.log"), "--access-logformat", "%(m)s %(U)s %(s)s -"])
+                     "--worker-class", worker, *arguments, "--access-logfile", site.path("access.log"),
+                     "--access-logformat", "%(m)s %(U)s %(s)s -"])
 
     return plan
 
