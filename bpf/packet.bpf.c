@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/core_compat.bpf.h"
+#include "bpf/deferred.bpf.h"
 #include "bpf/emit.bpf.h"
 
 typedef struct __sk_buff payload_source;
@@ -52,7 +53,7 @@ static __always_inline int ipv6_transport_offset(struct __sk_buff *skb, struct i
 }
 
 /* 0: a TCP segment that carries payload or FIN; otherwise nothing of ours */
-static __always_inline int parse_segment(struct __sk_buff *skb, struct segment *seg)
+static __always_inline int parse_segment(struct __sk_buff *skb, struct segment *seg, __be16 *sender_port)
 {
 	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
 	__u32 offset;
@@ -89,6 +90,7 @@ static __always_inline int parse_segment(struct __sk_buff *skb, struct segment *
 	flags = ((__u8 *)tcp)[13];
 	seg->seq = bpf_ntohl(tcp->seq);
 	seg->ack = bpf_ntohl(tcp->ack_seq);
+	*sender_port = tcp->source;
 	seg->payload_offset = offset + doff * 4;
 	if (skb->len < seg->payload_offset)
 		return -1;
@@ -103,12 +105,15 @@ static __always_inline int parse_segment(struct __sk_buff *skb, struct segment *
 static __always_inline int is_old(struct bpf_sock *sk, const struct segment *seg)
 {
 	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
-	__u32 next;
+	__u32 received, sent;
 
 	if (!tp)
 		return 0;
-	next = seg->direction == SONDE_IN ? tp->rcv_nxt : tp->snd_nxt;
-	return seg->length > 0 && !sonde_seq_before(next, seg->seq + seg->length);
+	/* volatile: one load from a chosen offset is arithmetic on the pointer, which the verifier refuses */
+	received = *(volatile __u32 *)&tp->rcv_nxt;
+	sent = *(volatile __u32 *)&tp->snd_nxt;
+	return seg->length > 0 &&
+	       !sonde_seq_before(seg->direction == SONDE_IN ? received : sent, seg->seq + seg->length);
 }
 
 static __always_inline void announce(struct __sk_buff *skb, struct bpf_sock *sk, struct conn *conn,
@@ -189,12 +194,49 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct bpf_sock *s
 	http_run__take(skb, conn, seg, is_request);
 }
 
+/* On a listener: the socket is about to be made of this packet (bpf/deferred.bpf.h). */
+static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment *seg, __u32 local_port,
+				     __be16 remote_port)
+{
+	struct deferred *kept = deferred__slot();
+	__u8 bytes[24] = {};
+	__u32 sniffed = http_run__sniff(skb, seg, bytes);
+	__u64 n = seg->length;
+	enum sonde_sniff verdict;
+
+	if (!kept)
+		return 0;
+	kept->time_ns = 0;
+	verdict = sonde_sniff_request(bytes, sniffed);
+	if (sniffed == 0 || verdict == SONDE_SNIFF_NO)
+		return 0;
+	if (n > sonde_cfg.capture_bytes)
+		n = sonde_cfg.capture_bytes;
+	if (n > SONDE_CAPTURE_MAX)
+		n = SONDE_CAPTURE_MAX;
+	asm volatile("" : "+r"(n));
+	if (n == 0 || n > SONDE_CAPTURE_MAX || bpf_skb_load_bytes(skb, seg->payload_offset, kept->data, n))
+		return 0;
+	kept->captured = n;
+	kept->seq = seg->seq;
+	kept->ack = seg->ack;
+	kept->length = seg->length;
+	kept->tcp_flags = seg->tcp_flags;
+	kept->settled = verdict == SONDE_SNIFF_YES;
+	kept->local_port = local_port;
+	kept->remote_port = remote_port;
+	http_run__load_tail(skb, seg, kept->tail);
+	kept->time_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
 static __always_inline int on_packet(struct __sk_buff *skb, __u8 direction)
 {
 	struct segment seg = {.direction = direction};
+	__be16 sender_port = 0;
 	struct bpf_sock *sk;
 
-	if (parse_segment(skb, &seg))
+	if (parse_segment(skb, &seg, &sender_port))
 		return PASS;
 	sk = skb->sk;
 	if (!sk)
@@ -202,6 +244,11 @@ static __always_inline int on_packet(struct __sk_buff *skb, __u8 direction)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return PASS;
+	if (sk->state == BPF_TCP_LISTEN) {
+		if (direction == SONDE_IN)
+			keep_for_child(skb, &seg, sk->src_port, sender_port);
+		return PASS;
+	}
 	on_payload(skb, sk, &seg);
 	return PASS;
 }

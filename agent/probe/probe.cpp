@@ -201,6 +201,9 @@ private:
         bpf_map__reuse_fd(skeleton.maps.loss_counts, bpf_map__fd(packet_->maps.loss_counts));
         bpf_map__reuse_fd(skeleton.maps.conns, bpf_map__fd(packet_->maps.conns));
         bpf_map__reuse_fd(skeleton.maps.cpu_threads, bpf_map__fd(packet_->maps.cpu_threads));
+        // a map that a program does not use is not in its object
+        if constexpr (requires { skeleton.maps.deferred_heads; })
+            bpf_map__reuse_fd(skeleton.maps.deferred_heads, bpf_map__fd(packet_->maps.deferred_heads));
         skeleton.rodata->sonde_cfg = packet_->rodata->sonde_cfg;
     }
 
