@@ -30,7 +30,9 @@ def rows_for(servers, loads, protocols, tls):
         for protocol in server.protocols:
             if protocol not in protocols or (tls and not server.tls):
                 continue
-            for load in loads:
+            for load in server.loads or loads:
+                if load not in loads:
+                    continue
                 yield server, load, protocol, tls
 
 

@@ -41,13 +41,14 @@ class Plan:
 class Server:
     """A server of the matrix. plan(site) writes its files and says how to start it.
 
-    protocols: what it is driven with; tls: it can terminate TLS; upstream: plan of a server behind it, on
-    site.upstream_port; limits: what is known to differ, by load ("*": every load), with the reason that the
+    protocols: what it is driven with; loads: by which clients, None: all; tls: it can terminate TLS; upstream: plan
+    of a server behind it, on site.upstream_port; limits: what is known to differ, by load ("*": every load), with the reason that the
     table prints. A row that differs without a limit fails the matrix."""
 
     name: str
     plan: object
     protocols: tuple = ("http/1.1",)
+    loads: tuple = None
     tls: bool = False
     upstream: object = None
     limits: dict = dataclasses.field(default_factory=dict)

@@ -24,16 +24,22 @@ def tls_lines(site):
     return f"ssl_certificate {site.certificate}; ssl_certificate_key {site.key};" if site.tls else ""
 
 
-def nginx(site):
-    listen = f"127.0.0.1:{site.port}{' ssl' if site.tls else ''}"
-    configuration = nginx_configuration(site, listen, f"root {site.www};")
+def run_nginx(site, configuration):
     return Plan(["/usr/sbin/nginx", "-p", str(site.directory), "-c", configuration, "-e", site.path("error.log")])
+
+
+def nginx(*options):
+    def plan(site):
+        words = [f"127.0.0.1:{site.port}", *options, *(["ssl"] if site.tls else [])]
+        return run_nginx(site, nginx_configuration(site, " ".join(words), f"root {site.www};"))
+
+    return plan
 
 
 def nginx_upstream(site):
     """Plain nginx behind a proxy; its log is a file of its own."""
-    configuration = nginx_configuration(site, f"127.0.0.1:{site.upstream_port}", f"root {site.www};", "upstream.log")
-    return Plan(["/usr/sbin/nginx", "-p", str(site.directory), "-c", configuration, "-e", site.path("error.log")])
+    listen = f"127.0.0.1:{site.upstream_port}"
+    return run_nginx(site, nginx_configuration(site, listen, f"root {site.www};", "upstream.log"))
 
 
 def apache2(site):
@@ -131,7 +137,9 @@ def varnish(site):
 
 
 SERVERS = (
-    Server("nginx", nginx, tls=True),
+    Server("nginx", nginx(), tls=True),
+    # the socket is made of the packet that carries the request
+    Server("nginx deferred", nginx("deferred"), tls=True),
     Server("apache2", apache2, tls=True),
     Server("haproxy", haproxy, tls=True, upstream=nginx_upstream),
     Server("lighttpd", lighttpd, tls=True),
