@@ -7,10 +7,14 @@ build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev l
 # shellcheck disable=SC2034
 demo_packages=(nginx-light python3)
 # shellcheck disable=SC2034
-test_packages=(libgtest-dev libbenchmark-dev libboost-json1.81-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus curl python3 shellcheck
-    util-linux mount git)
+test_packages=(libgtest-dev libbenchmark-dev libboost-json1.81-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus
+    curl python3 shellcheck util-linux mount git apache2-bin apache2-utils haproxy gunicorn)
 # shellcheck disable=SC2034
 kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive-keyring)  # tests/kernels
+# shellcheck disable=SC2034  # what tests/integration/truth.sh needs besides
+truth_packages=(lighttpd lighttpd-mod-openssl caddy varnish python3-uvicorn python3-uvloop python3-httptools
+    python3-h11 python3-hypercorn python3-flask golang-go default-jdk-headless puma ruby-rack openssl
+    nghttp2-server nghttp2-proxy nghttp2-client python3-grpcio)
 
 installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -42,8 +42,8 @@ class Server:
     """A server of the matrix. plan(site) writes its files and says how to start it.
 
     protocols: what it is driven with; loads: by which clients, None: all; tls: it can terminate TLS; upstream: plan
-    of a server behind it, on site.upstream_port; limits: what is known to differ, by load ("*": every load), with the reason that the
-    table prints. A row that differs without a limit fails the matrix."""
+    of a server behind it, on site.upstream_port; limits: what is known to differ, by load ("*": every load), with
+    the reason that the table prints. A row that differs without a limit fails the matrix."""
 
     name: str
     plan: object

@@ -1,0 +1,21 @@
+"""The short form of the truth matrix: a row of each way to do I/O. truth.sh is the whole of it."""
+
+import unittest
+
+from harness import SondeTest
+from truth.matrix import SERVERS, print_matrix
+
+# one way to read and to answer each: writev and sendfile; a socket made of its first request; a proxy's splice;
+# head and body in two sends; an event loop that answers with writev
+ROWS = (("nginx", "curl"), ("apache2", "ab"), ("haproxy", "curl"), ("gunicorn gthread", "wrk"), ("Node http", "wrk"))
+
+
+class Truth(SondeTest):
+    def test_short_form(self):
+        by_name = {server.name: server for server in SERVERS}
+        wrong = print_matrix((by_name[name], load, "http/1.1", False) for name, load in ROWS)
+        self.assertEqual([f"{row.server} under {row.load}: {row.why}" for row in wrong], [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
