@@ -15,6 +15,6 @@ packages=("${build_packages[@]}" "${test_packages[@]}" "${truth_packages[@]}")
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 ensure_packages "${packages[@]}"
-build release sonde
+build release sonde uring_server
 cd tests/integration
 PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 -m truth.matrix "$@"

@@ -1,5 +1,8 @@
 """Servers that are compiled first: Go, Java, and the io_uring server of tests/triggers. And Ruby's puma."""
 
+import pathlib
+
+from harness import SONDE
 from truth.server import COMMON_LOG, Plan, Server, build_once
 
 GO = '''
@@ -135,8 +138,14 @@ def puma(site):
                  site.write("config.ru", RACK)], pattern=COMMON_LOG, environment={"TRUTH_LOG": site.path("access.log")})
 
 
+def uring(mode):
+    program = pathlib.Path(SONDE).parent / "tests" / "uring_server"
+    return lambda site: Plan([str(program), str(site.port), site.path("access.log"), mode])
+
+
 SERVERS = (
     Server("Go net/http", go, tls=True),
     Server("Java HttpServer", java),
     Server("puma", puma, tls=True),
+    *(Server(f"io_uring {mode}", uring(mode)) for mode in ("default", "defer", "async", "sqpoll")),
 )
