@@ -1,0 +1,192 @@
+"""Duration and queue time against the clocks of the server and of the client, which are one clock: CLOCK_MONOTONIC.
+
+    client   send ──┐
+    socket          arrives ············ read
+    server                               started ── sleeps ── answers, done
+                    ├───── queue ────────┤
+                    ├─────────────────── duration ─────────────────┤
+
+At the median both must be within 2% + 0.2 ms. Servers are rows of KINDS: program, protocol, TLS."""
+
+import collections
+import dataclasses
+import pathlib
+import socket
+import ssl
+import statistics
+import time
+import unittest
+
+from harness import PYTHON, SONDE, Process, SondeTest, accepts, wait_for
+from truth.server import Site
+
+TRIGGERS = pathlib.Path(__file__).resolve().parents[1] / "triggers"
+URING = pathlib.Path(SONDE).parent / "tests" / "uring_server"
+SLEEPS_MS = (1, 10, 100)
+ROUNDS = 11
+RELATIVE, ABSOLUTE_MS = 0.02, 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """argv(site) starts a server that answers /sleep/MS/NUMBER and writes the log of timed_server.py.
+
+    queue: a request that arrives while the server sleeps stays in its socket until the server turns to it. Where
+    the kernel takes it for the server before that, the socket's queue ends there, and what remains is service."""
+
+    name: str
+    argv: object
+    protocol: str = "http/1.1"
+    tls: bool = False
+    queue: bool = True
+
+
+def python(kind):
+    return lambda site: [PYTHON, str(TRIGGERS / "timed_server.py"), kind, str(site.port), site.path("log"), *keys(site)]
+
+
+def keys(site):
+    return [str(site.certificate), str(site.key)] if site.tls else []
+
+
+def node(site):
+    return ["node", str(TRIGGERS / "timed_server.js"), str(site.port), site.path("log"), *keys(site)]
+
+
+def uring(mode):
+    return lambda site: [str(URING), str(site.port), site.path("log"), mode]
+
+
+KINDS = (
+    Kind("blocking", python("blocking")),
+    Kind("asyncio", python("asyncio")),
+    Kind("Node", node),
+    Kind("io_uring defer", uring("defer")),
+    # a completion interrupts the sleeping thread, a worker thread waits in recv, a kernel thread polls: each takes
+    # the bytes at once
+    Kind("io_uring default", uring("default"), queue=False),
+    Kind("io_uring async", uring("async"), queue=False),
+    Kind("io_uring sqpoll", uring("sqpoll"), queue=False),
+)
+
+
+class Client:
+    """Connections that stay open, and when each request was handed to the kernel."""
+
+    def __init__(self, site):
+        self.sent_ns = {}
+        self.site = site
+        self.connections = [self.connect() for _ in range(2)]
+
+    def connect(self):
+        connection = socket.create_connection(("127.0.0.1", self.site.port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.site.tls:
+            context = ssl.create_default_context(cafile=str(self.site.certificate))
+            connection = context.wrap_socket(connection, server_hostname="127.0.0.1")
+        return connection
+
+    def send(self, connection, sleep_ms):
+        path = f"/sleep/{sleep_ms}/{len(self.sent_ns)}"
+        request = f"GET {path} HTTP/1.1\r\nHost: timed\r\n\r\n".encode()
+        self.sent_ns[path] = time.monotonic_ns()
+        connection.sendall(request)
+        return path
+
+    def receive(self, connection):
+        answer = b""
+        while not answer.endswith(b"slept\n"):
+            answer += connection.recv(4096)
+
+    def alone(self, sleep_ms):
+        path = self.send(self.connections[0], sleep_ms)
+        self.receive(self.connections[0])
+        return path
+
+    def behind(self, sleep_ms):
+        """A request that arrives while another one is served, as long as that one takes."""
+        first, second = self.connections
+        self.send(first, sleep_ms)
+        # the server has taken it up and is asleep
+        time.sleep(min(sleep_ms / 4, 2) / 1e3)
+        path = self.send(second, sleep_ms)
+        self.receive(first)
+        self.receive(second)
+        return path
+
+    def close(self):
+        for connection in self.connections:
+            connection.close()
+
+
+class LatencyTruth(SondeTest):
+    def run_kind(self, kind):
+        directory = self.directory / kind.name.replace(" ", "-")
+        directory.mkdir()
+        site = Site(directory, kind.tls, kind.protocol)
+        server = self.start(Process(kind.argv(site)))
+        wait_for(lambda: accepts(site.port), f"{kind.name} listens")
+        sonde = self.start_sonde_in(directory)
+        client = Client(site)
+        self.addCleanup(client.close)
+        cases = collections.defaultdict(list)
+        for sleep_ms in SLEEPS_MS:
+            for _ in range(ROUNDS):
+                cases[sleep_ms, "alone"].append(client.alone(sleep_ms))
+            for _ in range(ROUNDS):
+                cases[sleep_ms, "behind"].append(client.behind(sleep_ms))
+        # a server writes its line after its answer
+        log = directory / "log"
+        wait_for(lambda: log.read_text().count("\n") == len(client.sent_ns), f"{kind.name} has written its log")
+        client.close()
+        server.stop()
+        self.assertEqual(sonde.stop(), 0)
+        truth = {}
+        for line in log.read_text().splitlines():
+            _, path, _, _, started, done = line.split()
+            truth[path] = (int(started) - client.sent_ns[path], int(done) - client.sent_ns[path])
+        self.assertEqual(set(truth), set(client.sent_ns), "the server logged what was sent")
+        seen = {t["path"]: t for t in sonde.transactions("server", site.port)}
+        self.assertEqual(set(seen), set(truth), "sonde saw what the server logged")
+        # also where a worker or a kernel thread of the ring reads for it
+        readers = {(t["process"]["pid"], t["process"]["comm"]) for t in seen.values()}
+        self.assertEqual({pid for pid, _ in readers}, {server.pid}, readers)
+        return cases, truth, seen
+
+    def start_sonde_in(self, directory):
+        self.directory, whole = directory, self.directory
+        try:
+            return self.start_sonde("--ring-kib", "65536")
+        finally:
+            self.directory = whole
+
+    def held_to(self, what, truth_ns, got_ns):
+        """The medians in ms, for the table; what is too far off goes to self.wrong."""
+        truth, got = (statistics.median(values) / 1e6 for values in (truth_ns, got_ns))
+        off = statistics.median(abs(a - b) for a, b in zip(truth_ns, got_ns)) / 1e6
+        if off > RELATIVE * truth + ABSOLUTE_MS:
+            self.wrong.append(f"{what}: server {truth:.3f} ms, sonde {got:.3f} ms, off by {off:.3f} ms")
+        return f"{truth:9.3f} {got:9.3f} {off:7.3f}"
+
+    def test_sleep_and_queue(self):
+        self.wrong = []
+        print(f"{'ms at the median':34}   duration: server, sonde, off |    queue: server, sonde, off")
+        for kind in KINDS:
+            cases, truth, seen = self.run_kind(kind)
+            for (sleep_ms, position), paths in cases.items():
+                what = f"{kind.name}, {sleep_ms} ms, {position}"
+                duration = self.held_to(f"{what}: duration", [truth[p][1] for p in paths],
+                                        [seen[p]["duration_ns"] for p in paths])
+                queues = [seen[p]["phases"]["queue_ns"] for p in paths]
+                self.assertNotIn(None, queues, what)
+                if kind.queue or position == "alone":
+                    queue = self.held_to(f"{what}: queue", [truth[p][0] for p in paths], queues)
+                else:
+                    # taken from the socket at once
+                    queue = f"{'-':>9} {statistics.median(queues) / 1e6:9.3f} {'-':>7}"
+                print(f"{what:34} {duration}   | {queue}")
+        self.assertEqual(self.wrong, [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

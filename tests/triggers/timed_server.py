@@ -1,0 +1,71 @@
+"""A server with one thread that times itself: timed_server.py KIND PORT LOG [CERTIFICATE KEY].
+
+KIND: `blocking` takes one connection's request after the other with poll(2); `asyncio` serves in an event loop. Both
+sleep in /sleep/MS, so that whoever comes meanwhile waits in its socket. LOG gets a line per answer, like that of
+uring_server: METHOD PATH STATUS BYTES STARTED_NS DONE_NS (CLOCK_MONOTONIC: right after the request was read, and
+after the answer was handed over)."""
+
+import asyncio
+import select
+import socket
+import ssl
+import sys
+import time
+
+
+def answer(request, send, started):
+    """Sleeps, answers and writes the line."""
+    method, path = request.split(b" ", 2)[:2]
+    time.sleep(int(path.split(b"/")[2]) / 1e3)
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nslept\n"
+    send(response)
+    log.write(f"{method.decode()} {path.decode()} 200 {len(response)} {started} {time.monotonic_ns()}\n")
+
+
+def serve_blocking(listener, context):
+    connections, poll = {}, select.poll()
+    poll.register(listener, select.POLLIN)
+    while True:
+        for descriptor, _ in poll.poll():
+            if descriptor == listener.fileno():
+                connection, _ = listener.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if context:
+                    connection = context.wrap_socket(connection, server_side=True)
+                connections[connection.fileno()] = connection
+                poll.register(connection, select.POLLIN)
+                continue
+            connection = connections[descriptor]
+            request = connection.recv(65536)
+            started = time.monotonic_ns()
+            if request:
+                answer(request, connection.sendall, started)
+            else:
+                poll.unregister(descriptor)
+                connections.pop(descriptor).close()
+
+
+class Timed(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        answer(data, self.transport.write, time.monotonic_ns())
+
+
+async def serve_asyncio(listener, context):
+    server = await asyncio.get_running_loop().create_server(Timed, sock=listener, ssl=context)
+    await server.serve_forever()
+
+
+kind, port = sys.argv[1], int(sys.argv[2])
+log = open(sys.argv[3], "w", buffering=1)
+tls = None
+if len(sys.argv) > 4:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(sys.argv[4], sys.argv[5])
+with socket.create_server(("127.0.0.1", port)) as accepting:
+    if kind == "asyncio":
+        asyncio.run(serve_asyncio(accepting, tls))
+    else:
+        serve_blocking(accepting, tls)
