@@ -67,9 +67,11 @@ CustomLog {site.path("access.log")} truth
 
 
 def haproxy(site):
-    # its %B counts the response in its own representation, which is some bytes shorter than what it sends
+    # its %B counts the response in its own representation, which is some bytes shorter than what it sends;
+    # with more than one thread it drops a log line when another thread is writing one
     configuration = site.write("haproxy.cfg", f"""
 global
+  nbthread 1
   log stdout len 4096 format raw local0
 defaults
   mode http
