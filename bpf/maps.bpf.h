@@ -79,6 +79,7 @@ struct {
 
 /* The thread on this CPU and its CPU clock: cpu time = base_ns + (now - since_ns). */
 struct cpu_thread {
+	__u64 task; /* its task_struct, to tell that it is still the one that runs */
 	__u32 tid;
 	__u32 tgid;
 	__u64 since_ns;	   /* CLOCK_MONOTONIC of its switch-in */

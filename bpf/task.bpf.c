@@ -24,6 +24,7 @@ int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_st
 	}
 	running->has_runqueue = 0;
 	running->tgid = next->tgid;
+	running->task = (__u64)next;
 	running->base_ns = next->se.sum_exec_runtime;
 	running->since_ns = bpf_ktime_get_ns();
 	return 0;

@@ -16,7 +16,11 @@ static __always_inline __u32 thread_clock__read(struct sonde_thread_clock *clock
 	__u64 run_delay = 0;
 
 	running = bpf_map_lookup_elem(&cpu_threads, &key);
-	/* task.bpf.c sees every switch, so what it noted last runs now: no need to ask the task */
+	task = (struct task_struct *)bpf_get_current_task();
+	/* Not every switch is traced (seen: a guest whose first process always switches out unseen), so what
+	 * task.bpf.c noted last holds only for the task it was noted for. */
+	if (running && running->since_ns && running->task != (__u64)task)
+		running = 0;
 	if (running && running->since_ns) {
 		clock->tid = running->tid;
 		clock->tgid = running->tgid;
@@ -26,7 +30,6 @@ static __always_inline __u32 thread_clock__read(struct sonde_thread_clock *clock
 			return 0;
 		}
 	}
-	task = (struct task_struct *)bpf_get_current_task();
 	/* The kernel's own account (CONFIG_SCHED_INFO): only grows while the thread waits for a core,
 	 * so it is exact whenever the thread itself looks at it. */
 	clock->runqueue_ns = 0;
@@ -39,7 +42,7 @@ static __always_inline __u32 thread_clock__read(struct sonde_thread_clock *clock
 		running->has_runqueue = bpf_core_field_exists(task->sched_info.run_delay);
 		return running->has_runqueue ? 0 : SONDE_FLAG_NO_RUNQUEUE;
 	}
-	/* no context switch on this CPU since the agent started */
+	/* no switch to this thread was seen on this CPU */
 	bpf_core_read(&tid, sizeof(tid), &task->pid);
 	bpf_core_read(&tgid, sizeof(tgid), &task->tgid);
 	clock->tid = tid;

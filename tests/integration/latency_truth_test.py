@@ -62,11 +62,9 @@ KINDS = (
     Kind("asyncio", python("asyncio")),
     Kind("Node", node),
     Kind("io_uring defer", uring("defer")),
-    # a completion interrupts the sleeping thread, a worker thread waits in recv, a kernel thread polls: each takes
-    # the bytes at once
+    # a completion interrupts the sleeping thread, or a worker thread waits in recv: both take the bytes at once
     Kind("io_uring default", uring("default"), queue=False),
     Kind("io_uring async", uring("async"), queue=False),
-    Kind("io_uring sqpoll", uring("sqpoll"), queue=False),
 )
 
 
@@ -148,7 +146,7 @@ class LatencyTruth(SondeTest):
         self.assertEqual(set(truth), set(client.sent_ns), "the server logged what was sent")
         seen = {t["path"]: t for t in sonde.transactions("server", site.port)}
         self.assertEqual(set(seen), set(truth), "sonde saw what the server logged")
-        # also where a worker or a kernel thread of the ring reads for it
+        # also where a worker thread of the ring reads for it
         readers = {(t["process"]["pid"], t["process"]["comm"]) for t in seen.values()}
         self.assertEqual({pid for pid, _ in readers}, {server.pid}, readers)
         return cases, truth, seen
@@ -179,7 +177,7 @@ class LatencyTruth(SondeTest):
                                         [seen[p]["duration_ns"] for p in paths])
                 queues = [seen[p]["phases"]["queue_ns"] for p in paths]
                 self.assertNotIn(None, queues, what)
-                if kind.queue or position == "alone":
+                if kind.queue:
                     queue = self.held_to(f"{what}: queue", [truth[p][0] for p in paths], queues)
                 else:
                     # taken from the socket at once
