@@ -311,6 +311,7 @@ private:
         number_if(transaction_.response_body_bytes >= 0, transaction_.response_body_bytes, "response_body_bytes");
     }
     void append_endpoint(std::string_view address, const Endpoint& endpoint, std::string_view name) {
+        if (endpoint.family == AF_UNIX) return line_.literal("{\"address\":\"unix\",\"port\":null}");
         if (address.empty()) return null(name);
         line_.literal("{\"address\":\"");
         line_.text(address);
@@ -327,7 +328,11 @@ private:
         line_.literal(",\"user_agent\":");
         text_if(head_observed, transaction_.user_agent, "user_agent");
         line_.literal(",\"client_ip\":");
-        text_or_null(client.view(), "client_ip");
+        // not unobserved: a Unix socket has none
+        if (transaction_.client.family == AF_UNIX)
+            line_.literal("null");
+        else
+            text_or_null(client.view(), "client_ip");
         line_.literal(",\"server\":");
         append_endpoint(server.view(), transaction_.server, "server");
         line_.literal(",\"client\":");

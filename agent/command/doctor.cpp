@@ -45,7 +45,7 @@ int doctor_command(const Config& config) {
     }
     std::printf(
         "\nnot observable by design: QUIC, sockets that bypass the TCP stack (AF_XDP, sockmap);\n"
-        "not yet: TLS, HTTP/2, Unix sockets\n");
+        "not yet: TLS, HTTP/2\n");
     return good ? 0 : 1;
 }
 

@@ -33,7 +33,7 @@ inline constexpr std::int64_t unobserved_ns = -1;
 struct Endpoint {
     std::array<std::uint8_t, 16> address{};  // network order; IPv4 in the first four bytes
     std::uint16_t port = 0;                  // host order
-    std::uint8_t family = 0;                 // AF_INET, AF_INET6; 0: not known
+    std::uint8_t family = 0;                 // AF_INET, AF_INET6, AF_UNIX (no address, no port); 0: not known
 };
 
 // One request with its response, on one side of one connection.

@@ -1,5 +1,7 @@
 #include "agent/pipeline/connection_tracker.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 
 namespace sonde {
@@ -95,8 +97,13 @@ void ConnectionTracker::on(const ConnClose& event) {
 }
 
 void ConnectionTracker::tick(std::uint64_t now_ns) {
-    for (auto& [cookie, connection] : connections_)
-        if (connection->state == Connection::State::http1) http1_.tick(*connection, now_ns);
+    for (auto at = connections_.begin(); at != connections_.end();) {
+        const auto here = at++;
+        auto& c = *here->second;
+        if (c.state == Connection::State::http1) http1_.tick(c, now_ns);
+        if (c.local.family == AF_UNIX && c.pending.empty() && now_ns > c.last_event_ns + limits_.silent_unix_ns)
+            release(here);
+    }
 }
 
 void ConnectionTracker::finish() {

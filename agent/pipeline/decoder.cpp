@@ -34,7 +34,7 @@ ThreadClock clock_of(const sonde_thread_clock& raw, std::uint16_t flags) {
 std::optional<Event> decode_open(std::span<const std::byte> record) {
     sonde_conn_open raw;
     if (!load(record, raw) || record.size() != sizeof raw) return {};
-    if (raw.family != AF_INET && raw.family != AF_INET6) return {};
+    if (raw.family != AF_INET && raw.family != AF_INET6 && raw.family != AF_UNIX) return {};
     if (raw.role != SONDE_ROLE_SERVER && raw.role != SONDE_ROLE_CLIENT) return {};
     ConnOpen event;
     event.cookie = raw.h.cookie;

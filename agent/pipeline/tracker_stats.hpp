@@ -10,6 +10,9 @@ struct TrackerLimits {
     std::size_t max_connections = 32768;
     std::size_t max_pipelined = 1024;                       // requests without a response on one connection
     std::uint64_t quiet_ns = std::uint64_t{2'000'000'000};  // a message of unknown length ends after this silence
+    // The end of a Unix connection is seldom seen: one that has nothing open is forgotten after this silence.
+    // unix.bpf.c announces it again after half of it.
+    std::uint64_t silent_unix_ns = std::uint64_t{20'000'000'000};
 };
 
 // Number of things over the tracker's life; single writer, readable from any thread.

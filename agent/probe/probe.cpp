@@ -22,6 +22,7 @@
 #include "packet.skel.h"
 #include "socket.skel.h"
 #include "task.skel.h"
+#include "unix.skel.h"
 
 namespace sonde {
 namespace {
@@ -73,6 +74,7 @@ struct Destroyer {
 using PacketSkeleton = std::unique_ptr<packet_bpf, Destroyer<packet_bpf__destroy>>;
 using SocketSkeleton = std::unique_ptr<socket_bpf, Destroyer<socket_bpf__destroy>>;
 using FlushSkeleton = std::unique_ptr<flush_bpf, Destroyer<flush_bpf__destroy>>;
+using UnixSkeleton = std::unique_ptr<unix_bpf, Destroyer<unix_bpf__destroy>>;
 using TaskSkeleton = std::unique_ptr<task_bpf, Destroyer<task_bpf__destroy>>;
 struct LinkDestroyer {
     void operator()(bpf_link* link) const { bpf_link__destroy(link); }
@@ -129,6 +131,7 @@ public:
         if (!kernel_) return fail(std::string("cannot read ") + btf_path + ": " + std::strerror(errno));
         if (auto packets = start_packets(options); !packets) return packets.error();
         start_sockets();
+        start_unix();
         start_tasks();
         start_flush();
         return done();
@@ -199,9 +202,10 @@ private:
     void share_maps(Skeleton& skeleton) {
         bpf_map__reuse_fd(skeleton.maps.ring, bpf_map__fd(packet_->maps.ring));
         bpf_map__reuse_fd(skeleton.maps.loss_counts, bpf_map__fd(packet_->maps.loss_counts));
-        bpf_map__reuse_fd(skeleton.maps.conns, bpf_map__fd(packet_->maps.conns));
         bpf_map__reuse_fd(skeleton.maps.cpu_threads, bpf_map__fd(packet_->maps.cpu_threads));
         // a map that a program does not use is not in its object
+        if constexpr (requires { skeleton.maps.conns; })
+            bpf_map__reuse_fd(skeleton.maps.conns, bpf_map__fd(packet_->maps.conns));
         if constexpr (requires { skeleton.maps.deferred_heads; })
             bpf_map__reuse_fd(skeleton.maps.deferred_heads, bpf_map__fd(packet_->maps.deferred_heads));
         skeleton.rodata->sonde_cfg = packet_->rodata->sonde_cfg;
@@ -243,6 +247,30 @@ private:
                            socket_->progs.socket_rcv_space_adjust);
         attach_feature({"connection_ends", true, "tp_btf/inet_sock_set_state", without_close},
                        socket_->progs.socket_set_state);
+    }
+
+    void start_unix() {
+        Feature feature{"unix_sockets", false, "", "HTTP over Unix sockets"};
+        if (!kernel_has_tracepoint(kernel_.get(), "sock_send_length")) {
+            feature.detail = "not observable before Linux 6.3: there is no tp_btf/sock_send_length";
+            features_.push_back(std::move(feature));
+            return;
+        }
+        unix_.reset(unix_bpf__open());
+        if (unix_) share_maps(*unix_);
+        if (!unix_ || unix_bpf__load(unix_.get()) != 0) {
+            feature.detail = "the kernel refused it: " + libbpf_words();
+            unix_.reset();
+            features_.push_back(std::move(feature));
+            return;
+        }
+        feature.detail = "tp_btf/sock_send_length, tp_btf/sock_recv_length and the caller's buffers";
+        Link receives(bpf_program__attach(unix_->progs.unix_recv_length));
+        if (receives)
+            attach_feature(std::move(feature), unix_->progs.unix_send_length);
+        else
+            features_.push_back({feature.name, false, "cannot attach: " + libbpf_words(), feature.without});
+        if (receives) links_.push_back(std::move(receives));
     }
 
     void start_tasks() {
@@ -292,6 +320,7 @@ private:
     std::unique_ptr<btf, BtfFree> kernel_;
     PacketSkeleton packet_;
     SocketSkeleton socket_;
+    UnixSkeleton unix_;
     TaskSkeleton task_;
     FlushSkeleton flush_;
     Link flush_link_;

@@ -88,7 +88,7 @@ struct sonde_conn_open {
 	__u8 remote[16];
 	__u16 local_port; /* host order */
 	__u16 remote_port;
-	__u8 family; /* AF_INET or AF_INET6 */
+	__u8 family; /* AF_INET, AF_INET6, or AF_UNIX: no address, no port */
 	__u8 role;   /* enum sonde_role */
 	__u16 pad;
 };
