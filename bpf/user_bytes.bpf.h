@@ -16,9 +16,9 @@
 
 #include "bpf/maps.bpf.h"
 
-/* Servers send head and body in two or three pieces, nginx a long body in some more; beyond these the bytes
- * are counted, not seen. */
-#define USER_PIECES_MAX 8
+/* Servers send head and body in two or three pieces, and a long body in many; beyond these the bytes are
+ * counted, not seen. */
+#define USER_PIECES_MAX 32
 #define TASK_IO_WORKER 0x00000010 /* PF_IO_WORKER, PF_KTHREAD (include/linux/sched.h) */
 #define TASK_KERNEL 0x00200000
 

@@ -18,7 +18,7 @@ import time
 import unittest
 
 from harness import PYTHON, SONDE, Process, SondeTest, accepts, wait_for
-from truth.server import Site
+from truth.server import Site, accepts_on
 
 TRIGGERS = pathlib.Path(__file__).resolve().parents[1] / "triggers"
 URING = pathlib.Path(SONDE).parent / "tests" / "uring_server"
@@ -38,11 +38,13 @@ class Kind:
     argv: object
     protocol: str = "http/1.1"
     tls: bool = False
+    unix: bool = False
     queue: bool = True
 
 
-def python(kind):
-    return lambda site: [PYTHON, str(TRIGGERS / "timed_server.py"), kind, str(site.port), site.path("log"), *keys(site)]
+def python(kind, unix=False):
+    return lambda site: [PYTHON, str(TRIGGERS / "timed_server.py"), kind, site.path("socket") if unix else str(site.port),
+                         site.path("log"), *keys(site)]
 
 
 def keys(site):
@@ -61,6 +63,8 @@ KINDS = (
     Kind("blocking", python("blocking")),
     Kind("asyncio", python("asyncio")),
     Kind("Node", node),
+    Kind("unix blocking", python("blocking", unix=True), unix=True),
+    Kind("unix asyncio", python("asyncio", unix=True), unix=True),
     Kind("io_uring defer", uring("defer")),
     # a completion interrupts the sleeping thread, or a worker thread waits in recv: both take the bytes at once
     Kind("io_uring default", uring("default"), queue=False),
@@ -71,12 +75,17 @@ KINDS = (
 class Client:
     """Connections that stay open, and when each request was handed to the kernel."""
 
-    def __init__(self, site):
+    def __init__(self, site, unix):
+        self.unix = unix
         self.sent_ns = {}
         self.site = site
         self.connections = [self.connect() for _ in range(2)]
 
     def connect(self):
+        if self.unix:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(self.site.path("socket"))
+            return connection
         connection = socket.create_connection(("127.0.0.1", self.site.port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.site.tls:
@@ -86,7 +95,7 @@ class Client:
 
     def send(self, connection, sleep_ms):
         path = f"/sleep/{sleep_ms}/{len(self.sent_ns)}"
-        request = f"GET {path} HTTP/1.1\r\nHost: timed\r\n\r\n".encode()
+        request = f"GET {path} HTTP/1.1\r\nHost: timed-{self.site.port}\r\n\r\n".encode()
         self.sent_ns[path] = time.monotonic_ns()
         connection.sendall(request)
         return path
@@ -123,9 +132,9 @@ class LatencyTruth(SondeTest):
         directory.mkdir()
         site = Site(directory, kind.tls, kind.protocol)
         server = self.start(Process(kind.argv(site)))
-        wait_for(lambda: accepts(site.port), f"{kind.name} listens")
+        wait_for(lambda: accepts_on(site.path("socket")) if kind.unix else accepts(site.port), f"{kind.name} listens")
         sonde = self.start_sonde_in(directory)
-        client = Client(site)
+        client = Client(site, kind.unix)
         self.addCleanup(client.close)
         cases = collections.defaultdict(list)
         for sleep_ms in SLEEPS_MS:
@@ -144,7 +153,7 @@ class LatencyTruth(SondeTest):
             _, path, _, _, started, done = line.split()
             truth[path] = (int(started) - client.sent_ns[path], int(done) - client.sent_ns[path])
         self.assertEqual(set(truth), set(client.sent_ns), "the server logged what was sent")
-        seen = {t["path"]: t for t in sonde.transactions("server", site.port)}
+        seen = {t["path"]: t for t in sonde.transactions("server") if t["host"] == f"timed-{site.port}"}
         self.assertEqual(set(seen), set(truth), "sonde saw what the server logged")
         # also where a worker thread of the ring reads for it
         readers = {(t["process"]["pid"], t["process"]["comm"]) for t in seen.values()}

@@ -6,8 +6,9 @@ from harness import SondeTest
 from truth.matrix import SERVERS, print_matrix
 
 # one way to read and to answer each: writev and sendfile; a socket made of its first request; a proxy's splice;
-# head and body in two sends; an event loop that answers with writev
-ROWS = (("nginx", "curl"), ("apache2", "ab"), ("haproxy", "curl"), ("gunicorn gthread", "wrk"), ("Node http", "wrk"))
+# head and body in two sends; an event loop that answers with writev; a ring; a Unix socket
+ROWS = (("nginx", "curl"), ("apache2", "ab"), ("haproxy", "curl"), ("gunicorn gthread", "wrk"), ("Node http", "wrk"),
+        ("io_uring default", "wrk"), ("io_uring async", "curl"), ("unix gunicorn", "ab"))
 
 
 class Truth(SondeTest):

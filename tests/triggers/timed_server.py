@@ -1,7 +1,7 @@
-"""A server with one thread that times itself: timed_server.py KIND PORT LOG [CERTIFICATE KEY].
+"""A server with one thread that times itself: timed_server.py KIND PORT|PATH LOG [CERTIFICATE KEY].
 
 KIND: `blocking` takes one connection's request after the other with poll(2); `asyncio` serves in an event loop. Both
-sleep in /sleep/MS, so that whoever comes meanwhile waits in its socket. LOG gets a line per answer, like that of
+sleep in /sleep/MS, so that whoever comes meanwhile waits in its socket. PATH: of a Unix socket to listen on. LOG gets a line per answer, like that of
 uring_server: METHOD PATH STATUS BYTES STARTED_NS DONE_NS (CLOCK_MONOTONIC: right after the request was read, and
 after the answer was handed over)."""
 
@@ -29,7 +29,8 @@ def serve_blocking(listener, context):
         for descriptor, _ in poll.poll():
             if descriptor == listener.fileno():
                 connection, _ = listener.accept()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if listener.family == socket.AF_INET:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if context:
                     connection = context.wrap_socket(connection, server_side=True)
                 connections[connection.fileno()] = connection
@@ -58,13 +59,14 @@ async def serve_asyncio(listener, context):
     await server.serve_forever()
 
 
-kind, port = sys.argv[1], int(sys.argv[2])
+kind, where = sys.argv[1:3]
 log = open(sys.argv[3], "w", buffering=1)
 tls = None
 if len(sys.argv) > 4:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(sys.argv[4], sys.argv[5])
-with socket.create_server(("127.0.0.1", port)) as accepting:
+address, family = (where, socket.AF_UNIX) if "/" in where else (("127.0.0.1", int(where)), socket.AF_INET)
+with socket.create_server(address, family=family) as accepting:
     if kind == "asyncio":
         asyncio.run(serve_asyncio(accepting, tls))
     else:

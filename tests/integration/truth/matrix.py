@@ -6,12 +6,13 @@ import argparse
 import os
 import sys
 
-from truth import compiled_servers, node_servers, python_servers, web_servers
+from truth import compiled_servers, node_servers, python_servers, unix_servers, web_servers
 from truth.load import LOADS
 from truth.row import measure
 
-SERVERS = (*web_servers.SERVERS, *python_servers.SERVERS, *node_servers.SERVERS, *compiled_servers.SERVERS)
-COLUMNS = (("server", 20), ("load", 6), ("protocol", 9), ("TLS", 4), ("sent", 7), ("own count", 10), ("sonde", 7),
+SERVERS = (*web_servers.SERVERS, *python_servers.SERVERS, *node_servers.SERVERS, *compiled_servers.SERVERS,
+           *unix_servers.SERVERS)
+COLUMNS = (("server", 21), ("load", 6), ("protocol", 9), ("TLS", 4), ("sent", 7), ("own count", 10), ("sonde", 7),
            ("status", 7), ("bytes", 6), ("verdict", 8), ("why", 0))
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import time
 
@@ -28,13 +29,15 @@ Logged = collections.namedtuple("Logged", "method path status bytes")
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """How to run one server on one site. argv starts the server in the foreground; log is a file in the site's
-    directory ("output": what it writes to stdout and stderr); companions start after it and end with it."""
+    directory ("output": what it writes to stdout and stderr); companions start after it and end with it; socket: the
+    Unix socket that it listens on instead of a port."""
 
     argv: list
     log: str = "access.log"
     pattern: str = OWN_LOG
     environment: dict = dataclasses.field(default_factory=dict)
     companions: list = dataclasses.field(default_factory=list)
+    socket: str = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +46,10 @@ class Server:
 
     protocols: what it is driven with; loads: by which clients, None: all; tls: it can terminate TLS; upstream: plan
     of a server behind it, on site.upstream_port; limits: what is known to differ, by load ("*": every load), with
-    the reason that the table prints. A row that differs without a limit fails the matrix."""
+    the reason that the table prints. A row that differs without a limit fails the matrix.
+
+    A row compares sonde's transactions on `side` with the server's own log: those of its port, or, where host(site)
+    tells a name, those with that Host field. own_bytes_only: the client gets other bytes than those of the log."""
 
     name: str
     plan: object
@@ -52,6 +58,9 @@ class Server:
     tls: bool = False
     upstream: object = None
     limits: dict = dataclasses.field(default_factory=dict)
+    side: str = "server"
+    host: object = None
+    own_bytes_only: bool = False
 
 
 class Site:
@@ -94,6 +103,11 @@ class Site:
         return str(self.directory / name)
 
 
+def accepts_on(path):
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 class Running:
     """A server that accepts connections, with its companions and what stands behind it."""
 
@@ -116,9 +130,9 @@ class Running:
             if main.child.poll() is not None:
                 words = (self.site.directory / output).read_text(errors="replace")[-2000:]
                 raise AssertionError(f"{plan.argv[0]} ended with {main.child.returncode}:\n{words}")
-            return port is None or accepts(port)
+            return accepts_on(plan.socket) if plan.socket else accepts(port)
 
-        wait_for(ready, f"{plan.argv[0]} listens on {port}", timeout_s=40)
+        wait_for(ready, f"{plan.argv[0]} listens on {plan.socket or port}", timeout_s=40)
         for number, argv in enumerate(plan.companions):
             self.child(argv, plan, f"{output}.{number}")
 

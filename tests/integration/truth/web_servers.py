@@ -3,17 +3,19 @@
 from truth.server import Plan, Server
 
 
-def nginx_configuration(site, listen, body, log="access.log"):
+def nginx_configuration(site, listen, body, log="access.log", top="", http="",
+                        log_format="$request_method $uri $status $bytes_sent"):
     name = log.removesuffix(".log")
     return site.write(f"{name}.nginx.conf", f"""
-worker_processes 1; daemon off; pid {site.path(name)}.pid; error_log {site.path(name)}.error.log warn;
+{top} worker_processes 1; daemon off; pid {site.path(name)}.pid; error_log {site.path(name)}.error.log warn;
 events {{ worker_connections 1024; }}
 http {{
-  log_format truth '$request_method $uri $status $bytes_sent';
+  log_format truth '{log_format}';
   access_log {site.path(log)} truth;
   client_body_temp_path {site.path(name)}.body; proxy_temp_path {site.path(name)}.proxy;
   fastcgi_temp_path {site.path(name)}.fastcgi; uwsgi_temp_path {site.path(name)}.uwsgi;
   scgi_temp_path {site.path(name)}.scgi;
+  {http}
   sendfile on; keepalive_requests 100000000;
   server {{ listen {listen}; {tls_lines(site) if log == "access.log" else ""} {body} }}
 }}
