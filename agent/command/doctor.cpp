@@ -44,7 +44,8 @@ int doctor_command(const Config& config) {
         line(false, "address", server.error().message());
     }
     std::printf(
-        "\nnot observable by design: QUIC, sockets that bypass the TCP stack (AF_XDP, sockmap);\n"
+        "\nnot observable by design: QUIC, sockets that bypass the TCP stack (AF_XDP, sockmap), Unix sockets used\n"
+        "through io_uring, sendmmsg or 32-bit system calls;\n"
         "not yet: TLS, HTTP/2\n");
     return good ? 0 : 1;
 }

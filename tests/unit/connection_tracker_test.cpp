@@ -1,6 +1,7 @@
 #include "agent/pipeline/connection_tracker.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <memory>
 #include <string>
@@ -298,6 +299,27 @@ TEST_F(TrackerTest, TheTableIsBounded) {
     play();
     EXPECT_EQ(tracker_->stats().connections, 4U);
     EXPECT_GE(tracker_->stats().evicted_connections, 6U);
+}
+
+// Nobody tells when a Unix socket is closed.
+TEST_F(TrackerTest, ForgetsUnixConnectionsThatAreSilent) {
+    const auto silent_ns = TrackerLimits{}.silent_unix_ns;
+    tracker_->on(ConnOpen{.cookie = 2, .time_ns = 0, .local = {.family = AF_UNIX}, .remote = {.family = AF_UNIX}});
+    tracker_->on(ConnOpen{.cookie = 3, .time_ns = 0, .local = {.family = AF_INET}, .remote = {.family = AF_INET}});
+    EXPECT_EQ(tracker_->stats().connections, 2U);
+    tracker_->tick(silent_ns);
+    EXPECT_EQ(tracker_->stats().connections, 2U);
+    tracker_->tick(silent_ns + 1);
+    EXPECT_EQ(tracker_->stats().connections, 1U);
+}
+
+TEST_F(TrackerTest, KeepsASilentUnixConnectionWhoseRequestIsOpen) {
+    request(get, 10 * ms);
+    play();
+    tracker_->on(
+        ConnOpen{.cookie = 1, .time_ns = 10 * ms, .local = {.family = AF_UNIX}, .remote = {.family = AF_UNIX}});
+    tracker_->tick(3600'000 * ms);
+    EXPECT_EQ(tracker_->stats().connections, 1U);
 }
 
 }  // namespace

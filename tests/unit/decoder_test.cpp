@@ -69,6 +69,12 @@ TEST(Decoder, Connections) {
     EXPECT_EQ(close.error, 104);
 }
 
+TEST(Decoder, UnixConnections) {
+    auto record = all_records()[0];
+    put<std::uint8_t>(record, offsetof(sonde_conn_open, family), AF_UNIX);
+    EXPECT_EQ(decoded<ConnOpen>(record).local.family, AF_UNIX);
+}
+
 TEST(Decoder, Data) {
     const auto records = all_records();
     const auto request = decoded<Head>(records[1]);

@@ -112,6 +112,16 @@ TEST(EventJson, WritesIpv6) {
     EXPECT_EQ(object.at("client").at("address").as_string(), "2001:db8::1");
 }
 
+TEST(EventJson, UnixSocketsHaveNoAddressAndNothingOfItIsUnobserved) {
+    auto transaction = full_transaction();
+    transaction.server = transaction.client = {.family = AF_UNIX};
+    const auto object = parse(encode(transaction));
+    EXPECT_TRUE(object.at("client_ip").is_null());
+    EXPECT_EQ(json::serialize(object.at("server")), R"({"address":"unix","port":null})");
+    EXPECT_EQ(json::serialize(object.at("client")), R"({"address":"unix","port":null})");
+    EXPECT_EQ(json::serialize(object.at("unobserved")), "[]");
+}
+
 TEST(EventJson, WritesExtremeNumbersAndTimes) {
     auto transaction = full_transaction();
     transaction.time_ns = UINT64_MAX;
