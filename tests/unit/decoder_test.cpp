@@ -183,7 +183,7 @@ TEST(Decoder, ValuesOutOfRange) {
     };
     for (const auto type : {std::uint16_t{SONDE_REC_NONE}, std::uint16_t{SONDE_REC_TYPES}, std::uint16_t{65535}})
         EXPECT_TRUE(refused(records[0], 0, type));
-    EXPECT_TRUE(refused(records[0], offsetof(sonde_conn_open, family), std::uint8_t{AF_UNIX}));
+    EXPECT_TRUE(refused(records[0], offsetof(sonde_conn_open, family), std::uint8_t{AF_PACKET}));
     EXPECT_TRUE(refused(records[0], offsetof(sonde_conn_open, role), std::uint8_t{3}));
     EXPECT_TRUE(refused(records[1], offsetof(sonde_head, direction), std::uint8_t{2}));
     EXPECT_TRUE(refused(records[1], offsetof(sonde_head, captured), std::uint16_t{17}));
