@@ -43,7 +43,9 @@ def curl(site):
         lines = [f'url = "{site.base}{path}"', "raw", "silent", f'output = "{bodies}/{number}"', "max-time = 30",
                  f'write-out = "{method} {path} {number} %{{http_code}} %{{size_header}}\\n"']
         if site.tls:
-            lines += [f'cacert = "{site.certificate}"', "http1.1"]
+            lines += [f'cacert = "{site.certificate}"', "http2" if site.protocol == "h2" else "http1.1"]
+        elif site.protocol == "h2":
+            lines.append("http2-prior-knowledge")
         if method == "HEAD":
             lines.append("head")
         if method == "POST":
@@ -56,6 +58,9 @@ def curl(site):
         # what curl writes of a HEAD is the head
         body = 0 if method == "HEAD" else (bodies / number).stat().st_size
         exchanges[Exchange(method, path.split("?")[0], int(status), int(head) + body)] += 1
+    if site.protocol == "h2":
+        # curl tells sizes as if it had spoken HTTP/1
+        exchanges = collections.Counter({key._replace(bytes=None): count for key, count in exchanges.items()})
     return Sent(exchanges.total(), exchanges)
 
 
@@ -87,4 +92,50 @@ def wrk(site, seconds=2):
     return Sent(int(re.search(r"(\d+) requests in", text)[1]), cut=True)
 
 
-LOADS = {"curl": curl, "ab": ab, "wrk": wrk}
+def h2load(site):
+    """Many requests at once on each connection: streams in HTTP/2, a pipeline in HTTP/1.1, which a server that closes
+    the connection after an answer leaves unfinished."""
+    count, cut = 0, False
+    version = ["--h1"] if site.protocol == "http/1.1" else []
+    for path, requests in (("/ok", 1500), ("/missing", 300), ("/big", 200)):
+        text = run(["h2load", *version, "-n", str(requests), "-c", "4", "-m", "8", f"{site.base}{path}"])
+        answered = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text)
+        count += sum(int(number) for number in answered.groups())
+        cut = cut or not re.search(r" 0 errored, 0 timeout", text)
+    return Sent(count, cut=cut)
+
+
+GRPC_CLIENT = """
+import grpc
+import sys
+
+channel = grpc.insecure_channel(sys.argv[1])
+if len(sys.argv) > 2:
+    channel = grpc.secure_channel(sys.argv[1], grpc.ssl_channel_credentials(open(sys.argv[2], "rb").read()))
+raw = {"request_serializer": None, "response_deserializer": None}
+ok, missing = (channel.unary_unary(f"/truth.Truth/{name}", **raw) for name in ("Ok", "Missing"))
+many = channel.unary_stream("/truth.Truth/Many", **raw)
+for _ in range(200):
+    ok(b"a")
+    try:
+        missing(b"b")
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.NOT_FOUND, error
+    assert sum(1 for _ in many(b"c")) == 10
+"""
+GRPC_METHODS = ("Ok", "Missing", "Many")
+GRPC_ROUNDS = 200
+
+
+def grpc(site):
+    """Unary calls that end well and not, and a stream of answers; each a POST that HTTP answers with 200."""
+    program = site.write("grpc_client.py", GRPC_CLIENT)
+    run(["/usr/bin/python3", program, f"127.0.0.1:{site.port}", *([str(site.certificate)] if site.tls else [])])
+    exchanges = collections.Counter({Exchange("POST", f"/truth.Truth/{name}", 200, None): GRPC_ROUNDS
+                                     for name in GRPC_METHODS})
+    return Sent(exchanges.total(), exchanges)
+
+
+LOADS = {"curl": curl, "ab": ab, "wrk": wrk, "h2load": h2load, "grpc": grpc}
+# what a server is driven with where it does not say; the first protocol is the default
+LOADS_OF = {"http/1.1": ("curl", "ab", "wrk", "h2load"), "h2": ("curl", "h2load")}

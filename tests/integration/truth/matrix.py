@@ -6,12 +6,12 @@ import argparse
 import os
 import sys
 
-from truth import compiled_servers, node_servers, python_servers, unix_servers, web_servers
-from truth.load import LOADS
+from truth import compiled_servers, grpc_servers, http2_servers, node_servers, python_servers, unix_servers, web_servers
+from truth.load import LOADS, LOADS_OF
 from truth.row import measure
 
 SERVERS = (*web_servers.SERVERS, *python_servers.SERVERS, *node_servers.SERVERS, *compiled_servers.SERVERS,
-           *unix_servers.SERVERS)
+           *unix_servers.SERVERS, *http2_servers.SERVERS, *grpc_servers.SERVERS)
 COLUMNS = (("server", 21), ("load", 6), ("protocol", 9), ("TLS", 4), ("sent", 7), ("own count", 10), ("sonde", 7),
            ("status", 7), ("bytes", 6), ("verdict", 8), ("why", 0))
 
@@ -22,7 +22,7 @@ def line(cells):
 
 def cells(row):
     tell = {True: "equal", False: "no", None: "-"}
-    return (row.server, row.load, row.protocol, "yes" if row.tls else "no", row.sent, row.own, row.sonde,
+    return (row.server, row.load, row.protocol, "yes" if row.tls else "no", row.sent, "-" if row.own is None else row.own, row.sonde,
             tell[row.status_equal], tell[row.bytes_equal], row.verdict, row.why)
 
 
@@ -31,10 +31,9 @@ def rows_for(servers, loads, protocols, tls):
         for protocol in server.protocols:
             if protocol not in protocols or (tls and not server.tls):
                 continue
-            for load in server.loads or loads:
-                if load not in loads:
-                    continue
-                yield server, load, protocol, tls
+            for load in server.loads or LOADS_OF[protocol]:
+                if load in loads:
+                    yield server, load, protocol, tls
 
 
 def print_matrix(rows):
@@ -54,7 +53,7 @@ def main(argv):
     names = [server.name for server in SERVERS]
     parser.add_argument("--server", action="append", choices=names, help="only this one; may be repeated")
     parser.add_argument("--load", action="append", choices=list(LOADS), help="only this one; may be repeated")
-    parser.add_argument("--protocol", action="append", choices=["http/1.1", "h2"], help="default: http/1.1")
+    parser.add_argument("--protocol", action="append", choices=list(LOADS_OF), help="default: http/1.1")
     parser.add_argument("--tls", action="store_true", help="over TLS instead of plain TCP")
     chosen = parser.parse_args(argv)
     if os.geteuid() != 0:

@@ -18,7 +18,7 @@ class Row:
     protocol: str
     tls: bool
     sent: int = 0    # by the client's count
-    own: int = 0     # by the server's own count
+    own: int = 0     # by the server's own count; None: it has none
     sonde: int = 0
     status_equal: bool = False
     bytes_equal: bool = None  # None: neither side counts bytes
@@ -73,10 +73,11 @@ def of_row(server, site, sonde):
 def compare(row, sent, logged, transactions, own_bytes_only=False):
     """Fills in what is equal and, where it is not, why."""
     seen = collections.Counter(exchange(t) for t in transactions)
-    row.sent, row.own, row.sonde = sent.count, logged.total(), len(transactions)
+    row.sent, row.own, row.sonde = sent.count, None if logged is None else logged.total(), len(transactions)
     differences = []
 
-    truth, by_sonde = without_bytes(logged), without_bytes(seen)
+    by_sonde = without_bytes(seen)
+    truth = by_sonde if logged is None else without_bytes(logged)
     row.status_equal = truth == by_sonde
     if sent.cut and not row.status_equal and only_cut_ones(truth, by_sonde, transactions):
         row.known = True
@@ -90,14 +91,16 @@ def compare(row, sent, logged, transactions, own_bytes_only=False):
         row.status_equal = False
         differences.append(f"the client counts {sent.count}")
 
-    if any(key.bytes is not None for key in logged):
+    if any(key.bytes is not None for key in logged or ()):
         row.bytes_equal = collections.Counter({Exchange(*key): n for key, n in logged.items()}) == seen
         if not row.bytes_equal and row.status_equal:
             differences.append("bytes, server's log and sonde: " + difference(logged, seen))
     if sent.exchanges is not None and not own_bytes_only:
         equal = sent.exchanges == seen
-        row.bytes_equal = equal and row.bytes_equal is not False
-        if not equal and row.status_equal:
+        known = any(key.bytes is not None for key in sent.exchanges)
+        if known:
+            row.bytes_equal = equal and row.bytes_equal is not False
+        if known and not equal and row.status_equal:
             differences.append("bytes, client and sonde: " + difference(sent.exchanges, seen))
     elif sent.response_bytes is not None and not own_bytes_only:
         total = sum(t["response_bytes"] or 0 for t in transactions)

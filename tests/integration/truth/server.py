@@ -29,7 +29,7 @@ Logged = collections.namedtuple("Logged", "method path status bytes")
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """How to run one server on one site. argv starts the server in the foreground; log is a file in the site's
-    directory ("output": what it writes to stdout and stderr); companions start after it and end with it; socket: the
+    directory ("output": what it writes to stdout and stderr; None: it counts nothing, its client does); companions start after it and end with it; socket: the
     Unix socket that it listens on instead of a port."""
 
     argv: list
@@ -145,6 +145,8 @@ class Running:
 
     def wait_until_logged(self, quiet_s=0.4):
         """Some servers write their log later than their answer: until it has not grown for a while."""
+        if self.plan.log is None:
+            return
         path = self.site.directory / self.plan.log
         size, since = -1, time.monotonic()
         deadline = time.monotonic() + 10
@@ -155,7 +157,9 @@ class Running:
             time.sleep(0.02)
 
     def logged(self):
-        """Counter of Logged; call when all of it is written."""
+        """Counter of Logged, None without a log; call when all of it is written."""
+        if self.plan.log is None:
+            return None
         pattern = re.compile(self.plan.pattern)
         counts = collections.Counter()
         for line in (self.site.directory / self.plan.log).read_text(errors="replace").splitlines():
