@@ -114,7 +114,7 @@ class Sonde(Process):
             for line in self.lines()
             if line["type"] == "transaction"
             and line["side"] == side
-            and (port is None or line["server"]["port"] == port)
+            and (port is None or (line["server"] or {}).get("port") == port)
         ]
 
 

@@ -54,9 +54,9 @@ def nghttpx(site):
 SERVERS = (
     Server("nghttpd", nghttpd, protocols=("h2",), tls=True),
     Server("nghttpx", nghttpx, protocols=("http/1.1", "h2"), tls=True, upstream=nginx_upstream),
-    Server("nginx http2", nginx("http2"), protocols=("h2",), tls=True),
-    Server("apache2 http2", apache2, protocols=("h2",), tls=True),
+    Server("nginx http2", nginx("http2"), protocols=("h2",), tls=True, posts=False),
+    Server("apache2 http2", apache2, protocols=("h2",), tls=True, posts=False),
     Server("hypercorn http2", hypercorn, protocols=("h2",), tls=True),
-    Server("caddy http2", caddy, protocols=("h2",), tls=True),
+    Server("caddy http2", caddy, protocols=("h2",), tls=True, posts=False),
     Server("Node http2", node, protocols=("h2",), tls=True),
 )

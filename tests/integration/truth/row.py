@@ -116,7 +116,7 @@ def measure(server, load, protocol="http/1.1", tls=False, keep=None):
     directory = pathlib.Path(keep or tempfile.mkdtemp(prefix="sonde-truth-"))
     running = sonde = None
     try:
-        site = Site(directory, tls, protocol)
+        site = Site(directory, tls, protocol, server.posts)
         running = Running(server, site)
         sonde = Sonde(directory, "--ring-kib", "65536")
         sent = LOADS[load](site)

@@ -48,6 +48,9 @@ class Server:
     of a server behind it, on site.upstream_port; limits: what is known to differ, by load ("*": every load), with
     the reason that the table prints. A row that differs without a limit fails the matrix.
 
+    posts: over HTTP/2, curl may send it POST; where False it answers before the body is there and resets the stream,
+    which curl 7.88 takes for an error.
+
     A row compares sonde's transactions on `side` with the server's own log: those of its port, or, where host(site)
     tells a name, those with that Host field. own_bytes_only: the client gets other bytes than those of the log."""
 
@@ -58,6 +61,7 @@ class Server:
     tls: bool = False
     upstream: object = None
     limits: dict = dataclasses.field(default_factory=dict)
+    posts: bool = True
     side: str = "server"
     host: object = None
     own_bytes_only: bool = False
@@ -66,8 +70,9 @@ class Server:
 class Site:
     """A directory, a port and files to serve: what one server needs."""
 
-    def __init__(self, directory, tls=False, protocol="http/1.1"):
+    def __init__(self, directory, tls=False, protocol="http/1.1", posts=True):
         self.directory = pathlib.Path(directory)
+        self.posts = posts
         self.tls = tls
         self.protocol = protocol
         self.port = free_port()
@@ -162,7 +167,8 @@ class Running:
             return None
         pattern = re.compile(self.plan.pattern)
         counts = collections.Counter()
-        for line in (self.site.directory / self.plan.log).read_text(errors="replace").splitlines():
+        path = self.site.directory / self.plan.log
+        for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
             match = pattern.search(line)
             if match:
                 size = match.groupdict().get("bytes")

@@ -45,8 +45,11 @@ def nginx_upstream(site):
 
 
 def apache2(site):
-    modules = ["mpm_event", "authz_core", "dir", "mime", *(["ssl", "socache_shmcb"] if site.tls else [])]
+    http2 = site.protocol == "h2"
+    modules = ["mpm_event", "authz_core", "dir", "mime", *(["ssl", "socache_shmcb"] if site.tls else []),
+               *(["http2"] if http2 else [])]
     loads = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules)
+    # %O counts what goes to the socket: TLS records and HTTP/2 frames with what holds them
     tls = f"SSLEngine on\nSSLCertificateFile {site.certificate}\nSSLCertificateKeyFile {site.key}" if site.tls else ""
     configuration = site.write("apache.conf", f"""
 ServerName 127.0.0.1
@@ -61,8 +64,9 @@ Group www-data
 MaxKeepAliveRequests 0
 DocumentRoot {site.www}
 ErrorLog {site.path("error.log")}
-LogFormat "%m %U %>s %O" truth
+LogFormat "%m %U %>s {"-" if site.tls or http2 else "%O"}" truth
 CustomLog {site.path("access.log")} truth
+{"Protocols h2 h2c" if http2 else ""}
 {tls}
 """)
     return Plan(["/usr/sbin/apache2", "-f", configuration, "-DFOREGROUND"])
@@ -114,6 +118,9 @@ def caddy(site):
 {{
   admin off
   auto_https off
+  servers {{
+    protocols h1 h2 h2c
+  }}
   storage file_system {site.path("caddy")}
 }}
 {site.base} {{
