@@ -212,10 +212,10 @@ static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment
 		return 0;
 	if (n > sonde_cfg.capture_bytes)
 		n = sonde_cfg.capture_bytes;
-	if (n > SONDE_CAPTURE_MAX)
-		n = SONDE_CAPTURE_MAX;
-	asm volatile("" : "+r"(n));
-	if (n == 0 || n > SONDE_CAPTURE_MAX || bpf_skb_load_bytes(skb, seg->payload_offset, kept->data, n))
+	/* 1 … SONDE_CAPTURE_MAX as arithmetic: before 6.2 a bound does not follow a copy to another register
+	 */
+	n = ((n - 1) & (SONDE_CAPTURE_MAX - 1)) + 1;
+	if (bpf_skb_load_bytes(skb, seg->payload_offset, kept->data, n))
 		return 0;
 	kept->captured = n;
 	kept->seq = seg->seq;
