@@ -18,12 +18,12 @@ KeyedHash::KeyedHash(std::string_view key) {
     if (key.empty()) return;
     state_ = std::make_unique<State>();
     state_->algorithm = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-    state_->context = EVP_MAC_CTX_new(state_->algorithm);
+    state_->context = state_->algorithm != nullptr ? EVP_MAC_CTX_new(state_->algorithm) : nullptr;
     char digest_name[] = "SHA256";
     const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest_name, 0),
                                      OSSL_PARAM_construct_end()};
     const auto* bytes = reinterpret_cast<const unsigned char*>(key.data());
-    if (EVP_MAC_init(state_->context, bytes, key.size(), parameters) != 1) state_.reset();
+    if (state_->context == nullptr || EVP_MAC_init(state_->context, bytes, key.size(), parameters) != 1) state_.reset();
 }
 
 KeyedHash::~KeyedHash() = default;

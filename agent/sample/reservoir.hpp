@@ -16,7 +16,7 @@ namespace sonde {
 //   second n:  put put put …  │ first of second n + 1, or release_before(): k of them leave, with weights
 //
 // Bounded: max_held transactions in all. One that finds no room leaves at once, unlimited: a limit may be missed, a
-// sum may not. One thread; memory is reused from second to second.
+// sum may not. One thread; memory is reused from second to second, but for one index entry per route.
 class Reservoir {
 public:
     struct Held {

@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 #include <set>
 
 #include "agent/sample/reservoir.hpp"
 #include "agent/sample/route_history.hpp"
+#include "agent/sample/sink_gate.hpp"
 #include "agent/sample/sink_rate.hpp"
 
 namespace sonde {
@@ -99,6 +101,24 @@ TEST(SinkRate, FallsBeforeTheQueueIsFull) {
     SinkRate steady(0, false);
     steady.queue(1000, 1000);
     EXPECT_EQ(steady.rate(1), 1);
+}
+
+TEST(SinkGate, LetsFewerThroughBeforeTheQueueDropsAndKeepsTheSum) {
+    SinkGate gate(*SamplingPolicy::defaults(), "file");
+    constexpr std::uint64_t count = 64'000;
+    double sum = 0;
+    std::uint64_t passed = 0;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        auto t = on("/a", i);
+        const auto weight = gate.weight(t, false, i, [] { return SinkLoad{.queued = 900, .capacity = 1000}; });
+        sum += weight;
+        passed += weight > 0 ? 1 : 0;
+    }
+    EXPECT_NEAR(static_cast<double>(passed), count * 0.4, 4 * std::sqrt(count * 0.24));
+    EXPECT_NEAR(sum, count, 4 * std::sqrt(count * 0.24) / 0.4);
+    EXPECT_EQ(gate.dropped(), count - passed);
+    const auto must = gate.weight(on("/a"), true, count, [] { return SinkLoad{.queued = 1000, .capacity = 1000}; });
+    EXPECT_EQ(must, 1);
 }
 
 }  // namespace
