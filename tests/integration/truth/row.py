@@ -7,7 +7,7 @@ import shutil
 import tempfile
 
 from harness import Sonde
-from truth.load import LOADS, Exchange
+from truth.load import LIMITS, LOADS, Exchange
 from truth.server import Running, Site
 
 
@@ -113,6 +113,7 @@ def compare(row, sent, logged, transactions, own_bytes_only=False):
 def measure(server, load, protocol="http/1.1", tls=False, keep=None):
     """Runs one row and returns it. keep: a directory that stays, with the logs and what sonde wrote."""
     row = Row(server.name, load, protocol, tls)
+    limit = server.limits.get(load) or server.limits.get("*") or LIMITS.get((protocol, load))
     directory = pathlib.Path(keep or tempfile.mkdtemp(prefix="sonde-truth-"))
     running = sonde = None
     try:
@@ -130,6 +131,7 @@ def measure(server, load, protocol="http/1.1", tls=False, keep=None):
         if losses and row.verdict != "equal":
             row.why += f" | sonde counts as lost: {losses[-1]['lost']}"
     except AssertionError as error:
+        limit = None  # it was not measured: no limit explains that
         row.why = " ".join(str(error).split())[-400:]
     finally:
         if running is not None:
@@ -138,7 +140,6 @@ def measure(server, load, protocol="http/1.1", tls=False, keep=None):
             sonde.stop()
         if keep is None:
             shutil.rmtree(directory, ignore_errors=True)
-    limit = server.limits.get(load) or server.limits.get("*")
     if limit and row.verdict != "equal":
         row.known, row.why = True, f"{limit} ({row.why})"
     return row
