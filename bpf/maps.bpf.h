@@ -7,6 +7,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/queue_clock.bpf.h"
 #include "bpf/shared/config.h"
 #include "bpf/shared/event.h"
 #include "bpf/shared/http_sniff.h"

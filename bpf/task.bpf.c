@@ -6,9 +6,29 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/emit.bpf.h"
+#include "bpf/thread_clock.bpf.h"
 
-/* The arguments before and after `next` differ between kernels (fa2c3254d7cf, 5.18 added prev_state at the
- * end). */
+__s64 measured_offset_ns;
+
+/* CLOCK_MONOTONIC less the scheduler's clock, now, on this CPU. Never attached: user space runs it
+ * (BPF_PROG_TEST_RUN) just after a call that brought the run queue's clock up to date; what has passed since
+ * makes the result too large by that much, so the smallest of a few is the best. */
+SEC("raw_tp")
+int task_clock_offset(void *ctx)
+{
+	const struct rq *rq;
+
+	if (!sonde_cfg.queue_clock)
+		return 0;
+	rq = queue_clock__of(bpf_get_current_task_btf());
+	if (rq)
+		measured_offset_ns = bpf_ktime_get_ns() - rq->clock;
+	return 0;
+}
+
+/* Attached only where the run queue does not tell the time: a hook in each context switch costs every program
+ * on the machine (tests/bench/sched_overhead.py). The arguments before and after `next` differ between
+ * kernels (fa2c3254d7cf, 5.18 added prev_state at the end). */
 SEC("tp_btf/sched_switch")
 int BPF_PROG(task_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {

@@ -1,11 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The clocks of the running thread, from any program type. */
+/* The clocks of the running thread, from any program type. Where the kernel lets us, without a hook in the
+ * scheduler (docs/decisions/0010-clock-without-hook.md); else from what task.bpf.c notes at each switch.
+ */
 #ifndef SONDE_THREAD_CLOCK_BPF_H
 #define SONDE_THREAD_CLOCK_BPF_H
 
 #include <bpf/bpf_core_read.h>
 
 #include "bpf/maps.bpf.h"
+
+/* The running thread's clocks from its run queue. False: the kernel does not show it, or the offset is not
+ * known yet. */
+static __always_inline int thread_clock__from_queue(struct sonde_thread_clock *clock, __u64 now_ns)
+{
+	const struct task_struct *task = bpf_get_current_task_btf();
+	const struct rq *rq = queue_clock__of(task);
+
+	/* what runs on top of idle belongs to nobody */
+	if (!bpf_core_field_exists(task->sched_info.run_delay) || !rq || task->pid == 0)
+		return 0;
+	clock->tid = task->pid;
+	clock->tgid = task->tgid;
+	clock->cpu_ns = queue_clock__cpu_ns(rq, task, now_ns);
+	/* the kernel's own account, which only grows while the thread waits: exact when it looks at itself */
+	clock->runqueue_ns = task->sched_info.run_delay;
+	return clock->cpu_ns != 0;
+}
 
 /* Fills `clock`; returns the SONDE_FLAG_NO_* of what could not be told. now_ns: CLOCK_MONOTONIC. */
 static __always_inline __u32 thread_clock__read(struct sonde_thread_clock *clock, __u64 now_ns)
@@ -15,6 +35,8 @@ static __always_inline __u32 thread_clock__read(struct sonde_thread_clock *clock
 	__u32 key = 0, tid = 0, tgid = 0;
 	__u64 run_delay = 0;
 
+	if (sonde_cfg.queue_clock && thread_clock__from_queue(clock, now_ns))
+		return 0;
 	running = bpf_map_lookup_elem(&cpu_threads, &key);
 	task = (struct task_struct *)bpf_get_current_task();
 	/* Not every switch is traced (seen: a guest whose first process always switches out unseen), so what

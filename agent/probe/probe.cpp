@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -17,6 +18,7 @@
 #include <utility>
 
 #include "agent/base/unique_fd.hpp"
+#include "agent/probe/clock_calibration.hpp"
 #include "bpf/shared/config.h"
 #include "flush.skel.h"
 #include "packet.skel.h"
@@ -94,6 +96,15 @@ std::uint64_t effective_capabilities() {
     return at == std::string::npos ? 0 : std::strtoull(status.c_str() + at + 7, nullptr, 16);
 }
 
+// Where the kernel does not trust the processor's counter, the scheduler's clock differs from core to core, and it has
+// left the counter for one of these clock sources.
+bool scheduler_clock_is_stable() {
+    const auto source = read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    for (const std::string_view unstable : {"hpet", "acpi_pm", "jiffies", "refined-jiffies", "pit"})
+        if (std::string_view(source).substr(0, source.find('\n')) == unstable) return false;
+    return !source.empty();
+}
+
 // CAP_SYS_ADMIN implies the finer ones (capabilities(7)).
 Status check_privilege() {
     const auto have = effective_capabilities();
@@ -134,12 +145,23 @@ public:
         start_unix();
         start_tasks();
         start_flush();
+        kernel_.reset();  // some 6 MiB that nobody asks any more
         return done();
     }
 
     const std::vector<Feature>& features() const override { return features_; }
     int ring_fd() const override { return bpf_map__fd(packet_->maps.ring); }
     std::uint32_t ring_bytes() const override { return bpf_map__max_entries(packet_->maps.ring); }
+
+    void keep_clock() override {
+        const auto now = std::chrono::steady_clock::now();
+        if (!clock_ || now < next_calibration_) return;
+        next_calibration_ = now + std::chrono::milliseconds(clock_calibration_interval_ms);
+        // what fails now did not fail at the start: the last offset stands, off by microseconds a second
+        static_cast<void>(clock_->calibrate());
+    }
+
+    int scheduler_offset_fd() const override { return bpf_map__fd(packet_->maps.scheduler_offset); }
 
     LossMatrix kernel_losses() const override {
         LossMatrix matrix;
@@ -182,6 +204,8 @@ private:
         packet_->rodata->sonde_cfg.capture_bytes = options.capture_bytes;
         packet_->rodata->sonde_cfg.wake_bytes = options.ring_bytes / 4;
         packet_->rodata->sonde_cfg.self_tgid = static_cast<std::uint32_t>(::getpid());
+        packet_->rodata->sonde_cfg.queue_clock =
+            libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_get_current_task_btf, nullptr) == 1;
         bpf_map__set_max_entries(packet_->maps.ring, options.ring_bytes);
         if (packet_bpf__load(packet_.get()) != 0)
             return fail("the kernel refused the packet program: " + libbpf_words(),
@@ -208,6 +232,8 @@ private:
             bpf_map__reuse_fd(skeleton.maps.conns, bpf_map__fd(packet_->maps.conns));
         if constexpr (requires { skeleton.maps.deferred_heads; })
             bpf_map__reuse_fd(skeleton.maps.deferred_heads, bpf_map__fd(packet_->maps.deferred_heads));
+        if constexpr (requires { skeleton.maps.scheduler_offset; })
+            bpf_map__reuse_fd(skeleton.maps.scheduler_offset, bpf_map__fd(packet_->maps.scheduler_offset));
         skeleton.rodata->sonde_cfg = packet_->rodata->sonde_cfg;
     }
 
@@ -285,7 +311,7 @@ private:
             features_.push_back({"process_life", false, "the kernel refused it: " + libbpf_words(), without_life});
             return;
         }
-        attach_feature({"thread_clocks", true, "tp_btf/sched_switch", without_clock}, task_->progs.task_switch);
+        start_clock(without_clock);
         attach_feature({"process_life", true, "tp_btf/sched_process_exec and exit", without_life},
                        task_->progs.task_exec);
         Link exit(bpf_program__attach(task_->progs.task_exit));
@@ -317,6 +343,21 @@ private:
         features_.push_back(std::move(feature));
     }
 
+    // The run queue's clock costs nobody anything; the hook costs every context switch.
+    void start_clock(const std::string& without) {
+        if (packet_->rodata->sonde_cfg.queue_clock != 0 && scheduler_clock_is_stable()) {
+            clock_ = std::make_unique<ClockCalibration>(bpf_program__fd(task_->progs.task_clock_offset),
+                                                        bpf_map__fd(task_->maps.scheduler_offset),
+                                                        &task_->bss->measured_offset_ns);
+            if (clock_->calibrate()) {
+                features_.push_back({"thread_clocks", true, "the run queue's clock", without});
+                return;
+            }
+            clock_.reset();
+        }
+        attach_feature({"thread_clocks", true, "tp_btf/sched_switch", without}, task_->progs.task_switch);
+    }
+
     std::unique_ptr<btf, BtfFree> kernel_;
     PacketSkeleton packet_;
     SocketSkeleton socket_;
@@ -324,6 +365,8 @@ private:
     TaskSkeleton task_;
     FlushSkeleton flush_;
     Link flush_link_;
+    std::unique_ptr<ClockCalibration> clock_;  // null: the hook in the scheduler tells the time
+    std::chrono::steady_clock::time_point next_calibration_;
     std::vector<Link> links_;  // after the skeletons: detached before they are unloaded
     std::vector<Feature> features_;
 };

@@ -32,6 +32,10 @@ public:
     virtual void flush_progress(std::uint64_t before_ns) const = 0;
     // The kernel's part of the loss matrix, summed over CPUs. Any thread.
     [[nodiscard]] virtual LossMatrix kernel_losses() const = 0;
+    // To be called often, by one thread at a time: measures the scheduler's clock anew when that is due.
+    virtual void keep_clock() = 0;
+    // Descriptor of the map scheduler_offset, which keep_clock() keeps: for other programs that need it.
+    [[nodiscard]] virtual int scheduler_offset_fd() const = 0;
 };
 
 // Where cgroup v2 is mounted, from /proc/self/mountinfo text; empty: nowhere.

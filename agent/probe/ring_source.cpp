@@ -28,7 +28,7 @@ std::int64_t clock_ns(clockid_t clock) {
 
 }  // namespace
 
-Result<std::unique_ptr<RingSource>> RingSource::open(const Probe& probe) {
+Result<std::unique_ptr<RingSource>> RingSource::open(Probe& probe) {
     std::unique_ptr<RingSource> source(new RingSource(probe));
     const auto broken = [](const char* step) {
         return fail(std::string("cannot read the kernel's ring: ") + step + ": " + std::strerror(errno));
@@ -60,6 +60,7 @@ RingSource::~RingSource() {
 
 Result<std::size_t> RingSource::poll(RecordHandler& handler, int timeout_ms) {
     flush_if_due();
+    probe_.keep_clock();
     if (const auto count = drain(handler); count > 0) return count;
     // Producers do not wake us below a quarter of the ring: the time-out is the timer that does.
     epoll_event event{};

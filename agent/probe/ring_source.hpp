@@ -15,7 +15,7 @@ namespace sonde {
 class RingSource final : public EventSource {
 public:
     // probe must outlive the source.
-    static Result<std::unique_ptr<RingSource>> open(const Probe& probe);
+    static Result<std::unique_ptr<RingSource>> open(Probe& probe);
     ~RingSource() override;
     RingSource(const RingSource&) = delete;
     RingSource& operator=(const RingSource&) = delete;
@@ -28,11 +28,11 @@ public:
     [[nodiscard]] std::int64_t realtime_offset_ns() const override;
 
 private:
-    explicit RingSource(const Probe& probe) : probe_(probe) {}
+    explicit RingSource(Probe& probe) : probe_(probe) {}
     std::size_t drain(RecordHandler& handler);
     void flush_if_due();
 
-    const Probe& probe_;
+    Probe& probe_;
     UniqueFd epoll_;
     std::size_t page_bytes_ = 0;
     std::uint64_t mask_ = 0;
