@@ -45,6 +45,14 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(0.1, 3600.0))
         ->capture_default_str();
 
+    run->add_option("--resource-interval", config.resource_interval_s,
+                    "Seconds between two readings of what processes and the machine use")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->capture_default_str();
+
+    run->add_option("--process", config.processes,
+                    "Command name (as in /proc/PID/comm) whose processes get resource series of their own; repeatable");
+
     auto* record = app.add_subcommand("record", "Write what the kernel sends to a file, secrets masked");
     record->add_option("file", file, "The recording")->required();
     record->add_option("--seconds", seconds, "Stop after so many seconds; 0: at Ctrl-C")

@@ -87,6 +87,19 @@ void add_sampling(std::vector<Sample>& out, const Sampler& sampler) {
     out.push_back(counter("sonde_sampling_dropped_total", "", sampler.not_drawn(), {{"rule", "route_per_second"}}));
 }
 
+// Tells the resource collector which processes matter: those that serve or make requests.
+class ProcessObserver final : public TransactionObserver {
+public:
+    explicit ProcessObserver(HttpProcesses& processes) : processes_(processes) {}
+    void observe(const Transaction& transaction) override {
+        if (transaction.process)
+            processes_.saw(transaction.process->pid, transaction.service, transaction.side == Side::server);
+    }
+
+private:
+    HttpProcesses& processes_;
+};
+
 }  // namespace
 
 Agent::~Agent() = default;
@@ -107,7 +120,7 @@ std::vector<Sample> Agent::samples() const {
 }
 
 Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSource& source,
-                                            std::vector<Feature> features) {
+                                            std::vector<Feature> features, std::unique_ptr<ResourceSource> resources) {
     std::unique_ptr<Agent> agent(new Agent);
     agent->http_metrics_ = std::make_shared<HttpMetrics>();
     PipelineOptions options;
@@ -115,6 +128,17 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     options.read_proc = !features.empty();
     options.self_pid = options.read_proc ? static_cast<std::uint32_t>(::getpid()) : 0;
     agent->pipeline_ = std::make_unique<Pipeline>(options, *agent->http_metrics_);
+    std::vector<std::shared_ptr<prometheus::Collectable>> metrics{agent->http_metrics_};
+    if (options.read_proc) {
+        agent->process_observer_ = std::make_unique<ProcessObserver>(agent->http_processes_);
+        agent->pipeline_->add(*agent->process_observer_);
+        ResourceOptions resource_options;
+        resource_options.interval_s = config.resource_interval_s;
+        resource_options.processes.named = config.processes;
+        agent->resources_ = std::make_shared<ResourceCollector>(std::move(resource_options), std::move(resources),
+                                                                agent->http_processes_);
+        metrics.push_back(agent->resources_);
+    }
     agent->pipeline_->tick(source);  // times of day hold from the first record on
 
     std::vector<FeatureState> states;
@@ -129,7 +153,8 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     // The address first: when it is taken, nothing has been written anywhere.
     const auto ready = [](const std::string& text) { return Response{200, "text/plain; charset=utf-8", text}; };
     Handlers handlers;
-    handlers["/metrics"] = metrics_handler({agent->http_metrics_, agent->self_metrics_});
+    metrics.push_back(agent->self_metrics_);
+    handlers["/metrics"] = metrics_handler(std::move(metrics));
     handlers["/healthz"] = [ready] { return ready("alive\n"); };
     handlers["/readyz"] = [ready, raw = agent.get()] {
         return raw->ready_.load(std::memory_order_acquire) ? ready("ready\n")
@@ -146,6 +171,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
         agent->pipeline_->add(*agent->deliveries_.back());
     }
+    if (agent->resources_) agent->resources_->start();
     agent->ready_.store(true, std::memory_order_release);
     return agent;
 }

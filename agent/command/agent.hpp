@@ -11,6 +11,7 @@
 #include "agent/metric/self_metrics.hpp"
 #include "agent/pipeline/pipeline.hpp"
 #include "agent/probe/kernel_features.hpp"
+#include "agent/resource/collector.hpp"
 #include "sinks/delivery.hpp"
 
 namespace sonde {
@@ -19,9 +20,11 @@ namespace sonde {
 // their source only.
 class Agent {
 public:
-    // source outlives the agent.
+    // source outlives the agent. features: of this machine; empty in a replay, which says nothing about it.
+    // resources: null where the kernel offers none.
     static Result<std::unique_ptr<Agent>> start(const Config& config, const EventSource& source,
-                                                std::vector<Feature> features);
+                                                std::vector<Feature> features,
+                                                std::unique_ptr<ResourceSource> resources = nullptr);
     ~Agent();
 
     [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }
@@ -37,10 +40,13 @@ private:
 
     std::shared_ptr<HttpMetrics> http_metrics_;
     std::shared_ptr<SelfMetrics> self_metrics_;
+    HttpProcesses http_processes_;
+    std::unique_ptr<TransactionObserver> process_observer_;
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
-    std::atomic<bool> ready_{false};      // probes attached, sinks open
-    std::unique_ptr<HttpServer> server_;  // last: its threads read all of the above
+    std::shared_ptr<ResourceCollector> resources_;  // null in a replay
+    std::atomic<bool> ready_{false};                // probes attached, sinks open
+    std::unique_ptr<HttpServer> server_;            // last: its threads read all of the above
     std::string address_;
 };
 

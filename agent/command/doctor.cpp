@@ -7,6 +7,7 @@
 #include "agent/command/terminal.hpp"
 #include "agent/http/server.hpp"
 #include "agent/probe/probe.hpp"
+#include "agent/probe/resource_probe.hpp"
 
 namespace sonde {
 namespace {
@@ -16,6 +17,17 @@ void line(bool good, const char* name, const std::string& text) {
     const char* mark = good ? "ok" : "MISSING";
     std::printf("%s%-8s%s%-18s%s\n", colour ? (good ? "\x1b[32m" : "\x1b[31m") : "", mark, colour ? "\x1b[0m" : "",
                 name, text.c_str());
+}
+
+// True: the kernel offers all of them.
+bool show(const std::vector<Feature>& features) {
+    bool good = true;
+    for (const auto& feature : features) {
+        line(feature.enabled, feature.name.c_str(),
+             feature.enabled ? feature.detail : feature.detail + "; missing: " + feature.without);
+        good = good && feature.enabled;
+    }
+    return good;
 }
 
 }  // namespace
@@ -31,10 +43,12 @@ int doctor_command(const Config& config) {
         good = false;
         line(false, "probes", probe.error().message());
     } else {
-        for (const auto& feature : (*probe)->features()) {
-            line(feature.enabled, feature.name.c_str(),
-                 feature.enabled ? feature.detail : feature.detail + "; missing: " + feature.without);
-            good = good && feature.enabled;
+        good = show((*probe)->features());
+        if (const auto resources = ResourceProbe::attach((*probe)->scheduler_offset_fd())) {
+            good = show((*resources)->features()) && good;
+        } else {
+            good = false;
+            line(false, "process_usage", resources.error().message());
         }
     }
     if (auto server = HttpServer::start(config.listen, {}); server) {

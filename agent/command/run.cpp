@@ -11,6 +11,7 @@
 #include "agent/command/endpoint_table.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/probe/probe.hpp"
+#include "agent/probe/resource_probe.hpp"
 #include "agent/probe/ring_source.hpp"
 
 namespace sonde {
@@ -85,9 +86,17 @@ int run_command(const Config& config) {
     if (!probe) return report(probe.error());
     auto source = RingSource::open(**probe);
     if (!source) return report(source.error());
-    auto agent = Agent::start(config, **source, (*probe)->features());
+    auto features = (*probe)->features();
+    std::unique_ptr<ResourceSource> resources;
+    if (auto attached = ResourceProbe::attach((*probe)->scheduler_offset_fd())) {
+        features.insert(features.end(), (*attached)->features().begin(), (*attached)->features().end());
+        resources = std::move(*attached);
+    } else {
+        features.push_back({"process_usage", false, attached.error().message(), "what processes use"});
+    }
+    auto agent = Agent::start(config, **source, features, std::move(resources));
     if (!agent) return report(agent.error());
-    greet(**agent, config, (*probe)->features());
+    greet(**agent, config, features);
 
     Display display(config.interval_s);
     (*agent)->pipeline().add(display);
