@@ -247,6 +247,39 @@ void HttpMetrics::add_phases(std::vector<prometheus::MetricFamily>& out) const {
     if (!made.metric.empty()) out.push_back(std::move(made));
 }
 
+// What the requests of an endpoint cost in total.
+void HttpMetrics::add_costs(std::vector<prometheus::MetricFamily>& out) const {
+    struct Cost {
+        Phase phase;
+        const char* name;
+        const char* help;
+    };
+    constexpr std::array<Cost, 3> costs{
+        {{Phase::cpu, "sonde_http_server_cpu_seconds_total",
+          "CPU time of requests; those for which it was not observed are left out."},
+         {Phase::runqueue, "sonde_http_server_runqueue_seconds_total",
+          "Time for which requests were ready to run and had no core, where it was observed."},
+         {Phase::blocked, "sonde_http_server_blocked_seconds_total",
+          "Time for which requests waited for anything but a core, where it was observed."}}};
+    for (const auto& cost : costs) {
+        auto made = family(cost.name, cost.help, prometheus::MetricType::Counter);
+        const auto visit = [&](const PhaseSeries& series) {
+            const auto snapshot = series.phases[static_cast<std::size_t>(cost.phase)].snapshot();
+            if (snapshot.count == 0) return;
+            prometheus::ClientMetric metric;
+            metric.counter.value = static_cast<double>(snapshot.sum) / DurationBounds::unit;
+            add_label(metric.label, "http_route", series.route);
+            add_label(metric.label, "server_port", number(series.port));
+            add_label(metric.label, "service_name", series.service);
+            made.metric.push_back(std::move(metric));
+        };
+        const auto size = phases_.size();
+        for (std::size_t i = 0; i < size; ++i) visit(phases_.at(i));
+        visit(overflow_phases_);
+        if (!made.metric.empty()) out.push_back(std::move(made));
+    }
+}
+
 void HttpMetrics::add_counters(std::vector<prometheus::MetricFamily>& out) const {
     const auto counter = [](std::vector<Label> labels, const std::atomic<std::uint64_t>& value) {
         prometheus::ClientMetric metric;
@@ -288,6 +321,7 @@ std::vector<prometheus::MetricFamily> HttpMetrics::Collect() const {
                    &Series::response_body);
     }
     add_phases(out);
+    add_costs(out);
     add_counters(out);
     return out;
 }

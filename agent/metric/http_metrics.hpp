@@ -42,6 +42,8 @@ private:
 //   http_{server,client}_request_duration_seconds, http_{server,client}_{request,response}_body_size_bytes
 //       {http_request_method, http_route, http_response_status_code, server_port, service_name}
 //   sonde_http_server_phase_seconds{phase, http_route, server_port, service_name}
+//   sonde_http_server_{cpu,runqueue,blocked}_seconds_total{http_route, server_port, service_name}
+//       of the requests in which that phase was observed: their number is the phase histogram's count
 //   sonde_transactions_total{side, outcome}
 //   sonde_http_label_sets, sonde_http_overflow_total{side}
 //
@@ -103,6 +105,7 @@ private:
     void add_family(std::vector<prometheus::MetricFamily>& out, Side side, const char* what, const char* help,
                     Member member) const;
     void add_phases(std::vector<prometheus::MetricFamily>& out) const;
+    void add_costs(std::vector<prometheus::MetricFamily>& out) const;
     void add_counters(std::vector<prometheus::MetricFamily>& out) const;
 
     std::vector<Slot> index_;  // open addressing, at most half full, never resized
