@@ -202,7 +202,9 @@ bool Http1Exchange::take_response(Connection& c, const ResponseHead& head, const
         request.transaction.status = static_cast<std::uint16_t>(head.status);
         if (event.outgoing) {
             request.responded = event.thread;
-            request.reads_on_thread_at_end = reads_.of(event.thread.tid);
+            // An answer counts as well: an event loop reads two requests, then serves both, and the second one's clock
+            // would hold the first one's work.
+            request.reads_on_thread_at_end = reads_.of(event.thread.tid)++;
         }
     }
     if (framing == BodyFraming::tunnel) {

@@ -5,7 +5,8 @@
 
 namespace sonde {
 
-// Number of requests that each thread has taken up: equal before and after means that it did nothing else in between.
+// Number of requests that each thread has taken up and answered: equal before and after means that it did nothing else
+// for requests in between.
 // Threads that share a slot make a CPU time unobserved, never wrong. Pipeline thread only.
 class ThreadReads {
 public:
