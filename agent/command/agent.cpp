@@ -135,6 +135,13 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         ResourceOptions resource_options;
         resource_options.interval_s = config.resource_interval_s;
         resource_options.processes.named = config.processes;
+        resource_options.redact = [redactor = std::make_shared<Redactor>(options.redaction->common().front().policy)](
+                                      std::string_view name, std::string_view value) {
+            const bool is_path = name == "id" || name == "system_filesystem_mountpoint";
+            const auto hidden = is_path ? redactor->path(value, Place::label) : redactor->text(value, Place::label);
+            const bool kept = hidden.verdict == Verdict::unchanged || hidden.verdict == Verdict::changed;
+            return kept ? std::string(hidden.text) : std::string("{redacted}");
+        };
         agent->resources_ = std::make_shared<ResourceCollector>(std::move(resource_options), std::move(resources),
                                                                 agent->http_processes_);
         metrics.push_back(agent->resources_);

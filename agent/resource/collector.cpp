@@ -21,7 +21,8 @@ ResourceCollector::ResourceCollector(ResourceOptions options, std::unique_ptr<Re
       source_(std::move(source)),
       http_(http),
       processes_(options_.processes),
-      cgroups_(options_.max_cgroups, options_.processes.proc_root) {}
+      cgroups_(options_.max_cgroups, options_.processes.proc_root),
+      out_(options_.redact) {}
 
 ResourceCollector::~ResourceCollector() = default;
 
@@ -69,7 +70,7 @@ void ResourceCollector::account() {
 
 void ResourceCollector::round() {
     const auto started = std::chrono::steady_clock::now();
-    FamilyList out;
+    auto& out = out_;
     if (source_) {
         account();
         processes_.add(out, account_);

@@ -21,6 +21,7 @@ struct ResourceOptions {
     double interval_s = 5;  // between two rounds; 0.1 at least
     ProcessLimits processes;
     std::size_t max_cgroups = 64;  // per hierarchy
+    LabelFilter redact{};          // on the collector's thread; empty: labels are shown as they are
 };
 
 // Reads, every interval_s, what processes, cgroups and the machine use, and holds it for scrapes, which therefore cost
@@ -52,6 +53,7 @@ private:
     ProcessAccount account_;
     ProcessMetrics processes_;
     CgroupMetrics cgroups_;
+    FamilyList out_;
     std::uint64_t rounds_ = 0, failures_ = 0;
     std::atomic<std::size_t> series_{0};
     mutable std::mutex mutex_;  // of families_

@@ -138,6 +138,23 @@ TEST(ResourceMetrics, WhoServesAndWhoUsesMostIsShown) {
     EXPECT_NEAR(value(families, "sonde_service_cpu_seconds_total", {{"service_name", "shop:8080"}}), 1e-6, 1e-12);
 }
 
+TEST(FamilyList, LabelsPassTheFilterOnce) {
+    int asked = 0;
+    FamilyList out([&](std::string_view, std::string_view value) {
+        ++asked;
+        return value == "secret" ? std::string("***") : std::string(value);
+    });
+    for (int i = 0; i < 3; ++i) {
+        out.gauge("a", "A.", {{"process_command", "secret"}, {"process_pid", "secret"}}, 1);
+        const auto families = out.take();
+        EXPECT_EQ(families[0].metric[0].label[0].value, "***");
+        EXPECT_EQ(families[0].metric[0].label[1].value, "secret");  // numbers of ours, by their name
+    }
+    EXPECT_EQ(asked, 1);
+    out.gauge("a", "A.", {{"process_command", "tab\t\xff"}}, 1);
+    EXPECT_EQ(out.take()[0].metric[0].label[0].value, "tab??");
+}
+
 TEST(HttpProcesses, ForgetsAndLearnsAnew) {
     HttpProcesses http(2);
     http.saw(1, "client", false);
