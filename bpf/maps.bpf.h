@@ -12,6 +12,7 @@
 #include "bpf/shared/event.h"
 #include "bpf/shared/http_sniff.h"
 #include "bpf/shared/loss.h"
+#include "bpf/shared/message_run.h"
 
 const volatile struct sonde_config sonde_cfg = {
     .capture_bytes = 512,
@@ -40,12 +41,6 @@ enum conn_state {
 	CONN_IGNORED = 2, /* not ours: leave at once */
 };
 
-/* One run: payload in one direction until payload goes the other way. */
-struct run {
-	__u32 captured;	     /* payload bytes sent to user space of this run */
-	__u32 head_complete; /* the run's head ended with a segment: nothing more to capture */
-};
-
 /* Progress that nobody has asked for yet (progress.bpf.h). */
 struct waiting {
 	struct sonde_passed passed;
@@ -59,7 +54,7 @@ struct conn {
 	__u32 role;	      /* enum sonde_role: who the HTTP request makes this socket */
 	__u32 last_direction; /* enum sonde_direction of the last payload */
 	__u32 announced;      /* conn_open has reached the ring */
-	struct run runs[2];
+	struct sonde_run runs[2];
 	struct waiting waiting[2];
 	__u32 unread;	  /* request bytes have arrived that the application has not read */
 	__u32 unread_seq; /* the first of them */

@@ -101,21 +101,6 @@ static __always_inline int parse_segment(struct __sk_buff *skb, struct segment *
 	return 0;
 }
 
-/* Retransmitted bytes: all of them were received in order, or sent, before. */
-static __always_inline int is_old(struct bpf_sock *sk, const struct segment *seg)
-{
-	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
-	__u32 received, sent;
-
-	if (!tp)
-		return 0;
-	/* volatile: one load from a chosen offset is arithmetic on the pointer, which the verifier refuses */
-	received = *(volatile __u32 *)&tp->rcv_nxt;
-	sent = *(volatile __u32 *)&tp->snd_nxt;
-	return seg->length > 0 &&
-	       !sonde_seq_before(seg->direction == SONDE_IN ? received : sent, seg->seq + seg->length);
-}
-
 static __always_inline void announce(struct __sk_buff *skb, struct bpf_sock *sk, struct conn *conn,
 				     __u64 cookie)
 {
@@ -150,14 +135,9 @@ static __always_inline void announce(struct __sk_buff *skb, struct bpf_sock *sk,
 static __always_inline struct conn *open_conn(struct __sk_buff *skb, struct bpf_sock *sk,
 					      const struct segment *seg)
 {
-	__u8 bytes[24] = {};
-	__u32 n = http_run__sniff(skb, seg, bytes);
-	enum sonde_sniff verdict;
+	int verdict = http_run__segment_verdict(skb, seg, 1);
 	struct conn *conn;
 
-	if (n == 0)
-		return 0;
-	verdict = sonde_sniff_request(bytes, n);
 	if (verdict == SONDE_SNIFF_NO)
 		return 0;
 	conn = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -182,13 +162,6 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct bpf_sock *s
 	if (!conn || conn->state == CONN_IGNORED)
 		return;
 	is_request = (seg->direction == SONDE_IN) == (conn->role == SONDE_ROLE_SERVER);
-	if (is_request && conn->state == CONN_MAYBE) {
-		http_run__settle(skb, conn, seg);
-		if (conn->state == CONN_IGNORED)
-			return;
-	}
-	if (is_old(sk, seg))
-		return;
 	if (!conn->announced)
 		announce(skb, sk, conn, conn->cookie);
 	http_run__take(skb, conn, seg, is_request);
@@ -199,16 +172,14 @@ static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment
 				     __be16 remote_port)
 {
 	struct deferred *kept = deferred__slot();
-	__u8 bytes[24] = {};
-	__u32 sniffed = http_run__sniff(skb, seg, bytes);
 	__u64 n = seg->length;
-	enum sonde_sniff verdict;
+	int verdict;
 
 	if (!kept)
 		return 0;
 	kept->time_ns = 0;
-	verdict = sonde_sniff_request(bytes, sniffed);
-	if (sniffed == 0 || verdict == SONDE_SNIFF_NO)
+	verdict = http_run__segment_verdict(skb, seg, 1);
+	if (verdict == SONDE_SNIFF_NO)
 		return 0;
 	if (n > sonde_cfg.capture_bytes)
 		n = sonde_cfg.capture_bytes;

@@ -20,9 +20,18 @@ static __always_inline void progress__keep(struct conn *conn, __u32 direction,
 	barrier();
 	waiting->passed.seq = passed->seq;
 	waiting->passed.length = passed->length;
+	waiting->passed.walk_start = passed->walk_start;
+	waiting->passed.walk = passed->walk;
 	__builtin_memcpy(waiting->passed.tail, passed->tail, SONDE_TAIL_BYTES);
 	barrier();
 	*time_ns = passed->time_ns;
+}
+
+static __always_inline int progress__waits(struct conn *conn, __u32 direction)
+{
+	const struct waiting *waiting = &conn->waiting[direction & 1];
+
+	return waiting->passed.time_ns != 0 && waiting->passed.time_ns != waiting->taken_ns;
 }
 
 /* 1: `passed` holds what waited in that direction, and it waits no more */
@@ -36,6 +45,8 @@ static __always_inline int progress__take(struct conn *conn, __u32 direction, st
 		return 0;
 	passed->seq = waiting->passed.seq;
 	passed->length = waiting->passed.length;
+	passed->walk_start = waiting->passed.walk_start;
+	passed->walk = waiting->passed.walk;
 	__builtin_memcpy(passed->tail, waiting->passed.tail, SONDE_TAIL_BYTES);
 	passed->time_ns = now;
 	if (*time_ns != now)

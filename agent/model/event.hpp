@@ -47,6 +47,10 @@ struct Progress {
     std::uint64_t time_ns = 0;  // of that segment; the record may come later
     bool outgoing = false;
     std::uint8_t tcp_flags = 0;
+    bool early = false;       // arrived behind a gap; its bytes count once those before have come
+    bool walked = false;      // the kernel walked the segment as part of a chunked body that begins at walk_start …
+    bool walk_ended = false;  // … and ends with the segment's last byte
+    std::uint32_t walk_start = 0;
     std::uint32_t seq = 0;
     std::uint32_t length = 0;
     std::array<unsigned char, SONDE_TAIL_BYTES> tail{};
@@ -59,6 +63,8 @@ struct Head {
     bool is_request = false;
     bool outgoing = false;
     bool continued = false;  // continues the head of the segment before
+    bool more = false;       // the segment's next bytes follow in another record
+    bool early = false;      // as in Progress
     std::uint8_t tcp_flags = 0;
     std::uint32_t seq = 0;
     std::uint32_t ack = 0;

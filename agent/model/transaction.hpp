@@ -23,9 +23,12 @@ constexpr std::string_view to_string(Outcome outcome) {
 }
 
 // Where the time of a transaction went. The phases that were observed add up to the duration.
-enum class Phase : std::uint8_t { queue, cpu, runqueue, blocked, transfer };
-constexpr std::size_t phase_count = 5;
-constexpr std::array<std::string_view, phase_count> phase_names{"queue", "cpu", "runqueue", "blocked", "transfer"};
+// queue: first request byte to the application's first read. upload: from there to the last request byte, as far as the
+// thread was neither on a core nor ready for one. transfer: first to last response byte.
+enum class Phase : std::uint8_t { queue, upload, cpu, runqueue, blocked, transfer };
+constexpr std::size_t phase_count = 6;
+constexpr std::array<std::string_view, phase_count> phase_names{"queue",    "upload",  "cpu",
+                                                                "runqueue", "blocked", "transfer"};
 
 // A number of nanoseconds, or not observed.
 inline constexpr std::int64_t unobserved_ns = -1;
@@ -42,8 +45,8 @@ struct Endpoint {
 struct Transaction {
     std::uint64_t time_ns = 0;      // CLOCK_REALTIME of the first request byte
     std::uint64_t duration_ns = 0;  // first request byte to last response byte that was seen
-    std::array<std::int64_t, phase_count> phase_ns{unobserved_ns, unobserved_ns, unobserved_ns, unobserved_ns,
-                                                   unobserved_ns};
+    std::array<std::int64_t, phase_count> phase_ns{unobserved_ns, unobserved_ns, unobserved_ns,
+                                                   unobserved_ns, unobserved_ns, unobserved_ns};
     std::uint64_t request_bytes = 0;        // on the wire, head and body
     std::uint64_t response_bytes = 0;       // on the wire, head and body
     std::int64_t request_body_bytes = -1;   // -1: not observed

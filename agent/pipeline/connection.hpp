@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "agent/model/event.hpp"
@@ -20,12 +21,25 @@ struct PendingRequest {
     bool shares_read = false;  // an earlier request of the pipeline was read by the same call
     bool response_seen = false;
     bool is_connect_or_upgrade = false;
+    bool ambiguous = false;  // messages passed beside it whose heads were not captured: order does not pair it
     std::uint64_t read_ns = 0;
     ThreadClock read;
     std::uint32_t reads_on_thread = 0;  // the thread's count of request reads just after this one
     std::uint64_t response_first_ns = 0;
     ThreadClock responded;                     // clock of the thread that sent the response's first byte
     std::uint32_t reads_on_thread_at_end = 0;  // equal to reads_on_thread: nothing else was taken up in between
+};
+
+// A record of a segment that arrived behind a gap, until the gap is filled.
+struct HeldSegment {
+    Head head;  // its bytes are in `bytes`
+    std::string bytes;
+    Progress progress;
+
+    [[nodiscard]] bool is_head() const { return !bytes.empty(); }
+    [[nodiscard]] bool outgoing() const { return is_head() ? head.outgoing : progress.outgoing; }
+    [[nodiscard]] std::uint32_t seq() const { return is_head() ? head.seq : progress.seq; }
+    [[nodiscard]] std::uint32_t length() const { return is_head() ? head.length : progress.length; }
 };
 
 // One HTTP/1 connection as seen from one of its sockets.
@@ -40,7 +54,13 @@ struct Connection {
     MessageStream requests;
     MessageStream responses;
     std::vector<PendingRequest> pending;  // oldest first
-    bool has_read = false;                // last SocketRead, for heads that were not complete when it came
+    std::vector<HeldSegment> held;        // early segments; rare
+    bool request_fin = false;             // who has closed its direction
+    bool response_fin = false;
+    bool has_gap = false;  // requests that expect their response at gap_ack are ambiguous
+    std::uint32_t gap_ack = 0;
+    bool stray = false;     // bytes of a response were seen where none can begin
+    bool has_read = false;  // last SocketRead, for heads that were not complete when it came
     SocketRead last_read;
     std::uint32_t last_reads_on_thread = 0;
     std::uint64_t last_event_ns = 0;

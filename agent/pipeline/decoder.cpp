@@ -68,6 +68,9 @@ Progress progress_of(const sonde_header& header, const sonde_passed& passed, boo
     event.time_ns = passed.time_ns;
     event.outgoing = outgoing;
     event.tcp_flags = tcp_flags;
+    event.walked = (passed.walk & SONDE_WALKED_BODY) != 0;
+    event.walk_ended = event.walked && (passed.walk & SONDE_WALKED_END) != 0;
+    event.walk_start = passed.walk_start;
     event.seq = passed.seq;
     event.length = passed.length;
     std::memcpy(event.tail.data(), passed.tail, sizeof passed.tail);
@@ -85,6 +88,8 @@ std::optional<Event> decode_head(std::span<const std::byte> record) {
     event.is_request = raw.h.type == SONDE_REC_REQUEST_HEAD;
     event.outgoing = raw.direction == SONDE_OUT;
     event.continued = (raw.h.flags & SONDE_FLAG_CONTINUED) != 0;
+    event.more = (raw.h.flags & SONDE_FLAG_MORE) != 0;
+    event.early = (raw.h.flags & SONDE_FLAG_EARLY) != 0;
     event.tcp_flags = raw.tcp_flags;
     event.seq = raw.seq;
     event.ack = raw.ack;
@@ -101,7 +106,9 @@ std::optional<Event> decode_head(std::span<const std::byte> record) {
 std::optional<Event> decode_progress(std::span<const std::byte> record) {
     sonde_progress raw;
     if (!load(record, raw) || record.size() != sizeof raw || raw.direction > SONDE_OUT) return {};
-    return progress_of(raw.h, raw.passed, raw.direction == SONDE_OUT, raw.tcp_flags);
+    auto event = progress_of(raw.h, raw.passed, raw.direction == SONDE_OUT, raw.tcp_flags);
+    event.early = (raw.h.flags & SONDE_FLAG_EARLY) != 0;
+    return event;
 }
 
 std::optional<Event> decode_read(std::span<const std::byte> record) {

@@ -2,342 +2,235 @@
 
 #include <algorithm>
 
-#include "agent/pipeline/phases.hpp"
-
 namespace sonde {
+namespace {
+
+constexpr std::size_t held_max = 16;  // segments behind a gap, per connection
+
+Progress passed_by(const Head& event) {
+    Progress passed;
+    passed.cookie = event.cookie;
+    passed.time_ns = event.time_ns;
+    passed.outgoing = event.outgoing;
+    passed.tcp_flags = event.tcp_flags;
+    passed.seq = event.seq;
+    passed.length = event.length;
+    passed.tail = event.tail;
+    return passed;
+}
+
+}  // namespace
 
 void Http1Exchange::on(Connection& c, const Head& event) {
-    if (event.is_request)
-        on_request(c, event);
-    else
-        on_response(c, event);
+    if (event.early) {
+        if (c.held.size() < held_max) c.held.push_back({event, {event.bytes.begin(), event.bytes.end()}, {}});
+        return;
+    }
+    take(c, event);
+    release_held(c, event.outgoing, event.seq + event.length);
 }
 
 void Http1Exchange::on(Connection& c, const Progress& event) {
-    const bool is_request = event.outgoing == (c.side == Side::client);
-    advance(c, is_request ? c.requests : c.responses, is_request, event.seq, event.length, event.time_ns,
-            event.tcp_flags, event.tail);
-}
-
-// c.last_read is the event already.
-void Http1Exchange::on(Connection& c, const SocketRead& event) {
-    if (c.side == Side::client) {
-        for (auto& request : c.pending) request.read = event.thread;  // the thread that reads is the client
+    if (event.early) {
+        if (c.held.size() < held_max) c.held.push_back({{}, {}, event});
         return;
     }
-    bool shares = false;
-    for (auto& request : c.pending) {
-        if (request.has_read || !seq_before(request.start_seq, event.copied_seq)) continue;
-        assign_read(c, request, shares);
-        shares = true;
+    take(c, event);
+    release_held(c, event.outgoing, event.seq + event.length);
+}
+
+// The gap in front of a segment that came early has been filled up to `position`: now it counts.
+void Http1Exchange::release_held(Connection& c, bool outgoing, std::uint32_t position) {
+    while (!c.held.empty()) {
+        const auto due = std::find_if(c.held.begin(), c.held.end(), [&](const HeldSegment& held) {
+            return held.outgoing() == outgoing && !seq_before(position, held.seq());
+        });
+        if (due == c.held.end()) return;
+        auto held = std::move(*due);
+        c.held.erase(due);
+        position = held.seq() + held.length();
+        if (held.is_head()) {
+            held.head.bytes = held.bytes;
+            take(c, held.head);
+        } else {
+            take(c, held.progress);
+        }
+        if (c.state != Connection::State::http1) return;
     }
 }
 
-void Http1Exchange::assign_read(Connection& c, PendingRequest& request, bool shares) {
-    request.has_read = true;
-    request.shares_read = shares;
-    request.read_ns = c.last_read.time_ns;
-    request.read = c.last_read.thread;
-    request.reads_on_thread = c.last_reads_on_thread;
+void Http1Exchange::take(Connection& c, const Progress& event) {
+    const bool is_request = event.outgoing == (c.side == Side::client);
+    auto& stream = is_request ? c.requests : c.responses;
+    if ((event.tcp_flags & SONDE_TCP_FIN) != 0) (is_request ? c.request_fin : c.response_fin) = true;
+    // a head whose end the kernel did not capture goes on
+    if (stream.state == MessageStream::State::head && event.length > 0) {
+        Head rest;
+        rest.cookie = event.cookie;
+        rest.time_ns = event.time_ns;
+        rest.is_request = is_request;
+        finish_cut_head(c, stream, rest);
+    }
+    advance(c, stream, event);
+    if (event.length > 0 && stream.state == MessageStream::State::idle)
+        note_unseen(c, stream, event.seq + event.length);
 }
 
-void Http1Exchange::on_request(Connection& c, const Head& event) {
-    auto& stream = c.requests;
-    auto bytes = event.bytes;
-    if (!event.continued && stream.state == MessageStream::State::body && !stream.end_known) {
-        // a chunked body whose last chunk was not captured: a new head after a turn ends it
+// Bytes up to `position` have passed of which nothing was captured. Behind the end of the last message they are
+// messages that nobody saw: what waits for a response can no longer be paired by order.
+void Http1Exchange::note_unseen(Connection& c, const MessageStream& stream, std::uint32_t position) {
+    if (!stream.has_ended || !seq_before(static_cast<std::uint32_t>(stream.start + stream.end), position)) return;
+    if (c.pending.empty()) return;
+    bump(stats_.unseen_pipelined);
+    c.has_gap = true;
+    c.gap_ack = c.pending.back().ack;
+    // what was asked before the unseen requests is answered before them
+    if (&stream == &c.requests) return;
+    for (auto& request : c.pending) request.ambiguous = seq_before(request.ack, position);
+}
+
+void Http1Exchange::Piece::skip_to(std::uint32_t position) {
+    const std::uint32_t skip = position - seq;
+    bytes = bytes.subspan(std::min<std::size_t>(skip, bytes.size()));
+    seq = position;
+}
+
+void Http1Exchange::take(Connection& c, const Head& event) {
+    auto& stream = event.is_request ? c.requests : c.responses;
+    if ((event.tcp_flags & SONDE_TCP_FIN) != 0) (event.is_request ? c.request_fin : c.response_fin) = true;
+    Piece piece{event, event.bytes, event.seq};
+    if (stream.state == MessageStream::State::head &&
+        event.seq != stream.start + static_cast<std::uint32_t>(stream.head.size()))
+        finish_cut_head(c, stream, event);
+    while (!piece.bytes.empty() && c.state == Connection::State::http1) {
+        const auto next =
+            stream.state == MessageStream::State::body ? take_body(c, stream, piece) : take_message(c, stream, piece);
+        if (next == Next::done) return;
+    }
+}
+
+// The bytes begin inside a body; a head, if any, begins where that ends.
+Http1Exchange::Next Http1Exchange::take_body(Connection& c, MessageStream& stream, Piece& piece) {
+    stream.walk_bytes(piece.seq, piece.bytes);
+    if (!stream.end_known) settle_unknown_end(c, stream, piece.event);
+    if (stream.state == MessageStream::State::idle) return Next::more;
+    advance(c, stream, passed_by(piece.event));
+    if (stream.state != MessageStream::State::idle) return Next::done;
+    const auto end = static_cast<std::uint32_t>(stream.start + stream.end);
+    if (seq_before(piece.seq, end)) piece.skip_to(end);
+    return Next::more;
+}
+
+// A body that nobody follows any more, and bytes that may be the next message: they are only if what was seen last
+// looked like the end, and nothing has come since.
+void Http1Exchange::settle_unknown_end(Connection& c, MessageStream& stream, const Head& event) {
+    if (stream.framing != BodyFraming::chunked || event.continued || stream.walk_known) return;
+    if (sonde_walk_active(&stream.walk) != 0 || !stream.likely_end) return;
+    if (event.seq != static_cast<std::uint32_t>(stream.start + stream.received)) return;
+    const auto state =
+        event.is_request ? parse_request_head(event.bytes, {}).state : parse_response_head(event.bytes, {}).state;
+    if (state == ParseState::invalid) return;
+    stream.end_at(stream.received);
+    if (event.is_request)
         end_request(c);
-    }
-    std::uint32_t seq = event.seq;
-    while (!bytes.empty()) {
-        if (stream.state == MessageStream::State::body) {
-            // these bytes begin inside a body: a head, if any, begins where the body ends
-            advance(c, stream, true, event.seq, event.length, event.time_ns, event.tcp_flags, event.tail);
-            if (stream.state != MessageStream::State::idle) return;
-            const auto next = static_cast<std::uint32_t>(stream.start + stream.end);
-            if (!stream.end_known || !seq_before(seq, next)) return;
-            const std::uint32_t skip = next - seq;
-            if (skip >= bytes.size()) return;
-            bytes = bytes.subspan(skip);
-            seq = next;
-            continue;
-        }
-        if (stream.state == MessageStream::State::idle) stream.begin(seq, event.time_ns);
-        const bool joined = !stream.head.empty();
-        const std::size_t before = stream.head.size();
-        if (joined) stream.head.append(bytes.data(), bytes.size());
-        const auto head = parse_request_head(joined ? std::span<const char>(stream.head) : bytes, {});
-        if (head.state == ParseState::invalid) return make_unreadable(c);
-        const bool cut = event.bytes.size() < event.length;
-        if (head.state == ParseState::need_more && !cut) {
-            // the rest of the head is in the next segment
-            if (!joined) stream.head.assign(bytes.data(), bytes.size());
-            stream.received = stream.head.size();
-            return;
-        }
-        stream.head_cut = head.state == ParseState::need_more;
-        const auto framing = request_framing(head);
-        stream.head_done(stream.head_cut ? 0 : head.consumed, framing, head.content_length.value_or(0));
-        if (stream.head_cut) {
-            // the head's end was not captured: only a segment that ends with an empty line, or the turn, tells
-            stream.end_known = false;
-        }
+    else
+        end_response(c);
+}
+
+// The next bytes of the head were not captured: what there is of it must do, its framing is unknown.
+void Http1Exchange::finish_cut_head(Connection& c, MessageStream& stream, const Head& event) {
+    const std::span<const char> bytes(stream.head);
+    stream.head_cut = true;
+    if (event.is_request) {
+        const auto head = parse_request_head(bytes, {});
+        if (head.state != ParseState::need_more || head.method.empty()) return stream.close();
+        stream.head_done(0, BodyFraming::until_close, 0);
         take_request(c, head, event);
-        advance(c, stream, true, event.seq, event.length, event.time_ns, event.tcp_flags, event.tail);
-        if (stream.state != MessageStream::State::idle || stream.head_cut) return;
-        const std::size_t used = stream.end - before;
-        if (used >= bytes.size()) {
-            if (used < event.length - (seq - event.seq)) bump(stats_.unseen_pipelined);
-            return;
-        }
-        bytes = bytes.subspan(used);
-        seq += static_cast<std::uint32_t>(used);
+    } else {
+        const auto head = parse_response_head(bytes, {});
+        if (head.state != ParseState::need_more || head.status == 0) return stream.close();
+        if (!take_response(c, head, event)) stream.close();
     }
 }
 
-void Http1Exchange::take_request(Connection& c, const RequestHead& head, const Head& event) {
-    drop_lost_responses(c, event.ack);
-    if (c.pending.size() >= limits_.max_pipelined) return make_unreadable(c);
-    auto& request = c.pending.emplace_back();
-    auto& t = request.transaction;
-    t.cookie = event.cookie;
-    t.side = c.side;
-    t.protocol = head.minor_version == 0 ? Protocol::http1_0 : Protocol::http1_1;
-    t.method.assign(head.method);
-    t.path.assign(head.path);
-    t.host.assign(head.host.empty() ? head.authority : head.host);
-    t.user_agent.assign(head.user_agent);
-    request.first_ns = c.requests.first_ns;
-    request.last_ns = event.time_ns;
-    request.start_seq = c.requests.start;
-    request.ack = event.ack;
-    request.is_connect_or_upgrade = head.method == "CONNECT" || head.upgrade;
-    if (event.outgoing)
-        request.read = event.thread;
-    else if (c.has_read && seq_before(request.start_seq, c.last_read.copied_seq))
-        assign_read(c, request, c.pending.size() > 1);
-}
-
-// The request of the peer's head acknowledges everything before response_position. A pending request whose
-// response was to begin before that and was never seen has lost it.
-void Http1Exchange::drop_lost_responses(Connection& c, std::uint32_t response_position) {
-    while (!c.pending.empty()) {
-        auto& front = c.pending.front();
-        if (front.response_seen) {
-            // a response of unknown length: the next request ends it
-            if (c.responses.state == MessageStream::State::idle || c.responses.end_known) return;
-            const auto end = static_cast<std::uint32_t>(c.responses.start + c.responses.received);
-            if (seq_before(response_position, end)) return;  // sent before that response was over: pipelined
-            end_response(c);
-            continue;
-        }
-        if (!seq_before(front.ack, response_position)) return;
-        bump(stats_.lost_responses);
-        deliver_front(c, Outcome::unobserved);
-    }
-}
-
-void Http1Exchange::on_response(Connection& c, const Head& event) {
-    auto& stream = c.responses;
-    auto bytes = event.bytes;
-    std::uint32_t seq = event.seq;
-    while (!bytes.empty()) {
-        if (stream.state == MessageStream::State::body) {
-            advance(c, stream, false, event.seq, event.length, event.time_ns, event.tcp_flags, event.tail);
-            if (stream.state != MessageStream::State::idle) return;
-            const auto next = static_cast<std::uint32_t>(stream.start + stream.end);
-            if (!seq_before(seq, next)) return;
-            const std::uint32_t skip = next - seq;
-            if (skip >= bytes.size()) return;
-            bytes = bytes.subspan(skip);
-            seq = next;
-            continue;
-        }
-        if (stream.state == MessageStream::State::idle) stream.begin(seq, event.time_ns);
-        const bool joined = !stream.head.empty();
-        const std::size_t before = stream.head.size();
-        if (joined) stream.head.append(bytes.data(), bytes.size());
-        const auto head = parse_response_head(joined ? std::span<const char>(stream.head) : bytes, {});
-        if (head.state == ParseState::invalid) return make_unreadable(c);
-        const bool cut = event.bytes.size() < event.length;
-        if (head.state == ParseState::need_more && !cut) {
-            if (!joined) stream.head.assign(bytes.data(), bytes.size());
-            stream.received = stream.head.size();
-            stream.last_ns = event.time_ns;
-            return;
-        }
+Http1Exchange::Next Http1Exchange::take_message(Connection& c, MessageStream& stream, Piece& piece) {
+    const auto& event = piece.event;
+    if (stream.state == MessageStream::State::idle) stream.begin(piece.seq, event.time_ns);
+    const bool joined = !stream.head.empty();
+    const std::size_t before = stream.head.size();
+    if (joined) stream.head.append(piece.bytes.data(), piece.bytes.size());
+    const auto bytes = joined ? std::span<const char>(stream.head) : piece.bytes;
+    const bool cut = !event.more && event.bytes.size() < event.length;
+    const auto wait_for_rest = [&] {
+        if (!joined) stream.head.assign(piece.bytes.data(), piece.bytes.size());
+        stream.received = stream.head.size();
+        stream.last_ns = event.time_ns;
+        return Next::done;
+    };
+    if (event.is_request) {
+        const auto head = parse_request_head(bytes, {});
+        if (head.state == ParseState::invalid) return make_unreadable(c), Next::done;
+        if (head.state == ParseState::need_more && !cut) return wait_for_rest();
         stream.head_cut = head.state == ParseState::need_more;
-        if (!take_response(c, head, event)) return;
-        advance(c, stream, false, event.seq, event.length, event.time_ns, event.tcp_flags, event.tail);
-        if (stream.state != MessageStream::State::idle) return;
-        const std::size_t used = stream.end - before;
-        if (used >= bytes.size()) return;
-        bytes = bytes.subspan(used);
-        seq += static_cast<std::uint32_t>(used);
+        stream.head_done(stream.head_cut ? 0 : head.consumed, request_framing(head), head.content_length.value_or(0));
+        // only a turn, or silence, tells where a head ends that was not captured whole
+        if (stream.head_cut) stream.end_known = false;
+        take_request(c, head, event);
+    } else {
+        const auto head = parse_response_head(bytes, {});
+        if (head.state == ParseState::invalid) return skip_stray(c, stream), Next::done;
+        if (head.state == ParseState::need_more && !cut) return wait_for_rest();
+        stream.head_cut = head.state == ParseState::need_more;
+        if (!take_response(c, head, event)) return Next::done;
     }
+    if (c.state != Connection::State::http1) return Next::done;
+    stream.walk_bytes(piece.seq, piece.bytes);
+    advance(c, stream, passed_by(event));
+    if (stream.state != MessageStream::State::idle || stream.head_cut) return Next::done;
+    const std::size_t used = stream.end - before;
+    if (used >= piece.bytes.size()) {
+        if (cut) note_unseen(c, stream, event.seq + event.length);
+        return Next::done;
+    }
+    piece.skip_to(piece.seq + static_cast<std::uint32_t>(used));
+    return Next::more;
 }
 
-// Pairs the response with its request. False: nothing can be made of it.
-bool Http1Exchange::take_response(Connection& c, const ResponseHead& head, const Head& event) {
-    auto& stream = c.responses;
-    // a later request that expected its response here proves that the earlier one's was lost
-    while (c.pending.size() > 1 && !c.pending[0].response_seen && seq_before(c.pending[0].ack, c.pending[1].ack) &&
-           !seq_before(stream.start, c.pending[1].ack)) {
-        bump(stats_.lost_responses);
-        deliver_front(c, Outcome::unobserved);
-    }
-    if (c.pending.empty()) {
-        bump(stats_.unmatched_responses);
-        stream.close();
-        return false;
-    }
-    auto& request = c.pending.front();
-    auto framing = response_framing(request.transaction.method, head);
-    stream.head_done(stream.head_cut ? 0 : head.consumed, framing, head.content_length.value_or(0));
-    if (stream.head_cut) stream.end_known = false;
-    if (head.status >= 100 && head.status < 200 && head.status != 101) return true;  // interim: the final one follows
-    if (!request.response_seen) {
-        request.response_seen = true;
-        request.response_first_ns = stream.first_ns;
-        request.transaction.status = static_cast<std::uint16_t>(head.status);
-        if (event.outgoing) {
-            request.responded = event.thread;
-            // An answer counts as well: an event loop reads two requests, then serves both, and the second one's clock
-            // would hold the first one's work.
-            request.reads_on_thread_at_end = reads_.of(event.thread.tid)++;
-        }
-    }
-    if (framing == BodyFraming::tunnel) {
-        stream.end = stream.head_bytes;
-        stream.end_known = true;
-    }
-    return true;
+// Bytes of a response where none can begin: of one that was on its way before the first request that was seen.
+void Http1Exchange::skip_stray(Connection& c, MessageStream& stream) {
+    stream.close();
+    if (!c.stray) bump(stats_.unmatched_responses);
+    c.stray = true;
 }
 
 // Bytes [seq, seq+length) have passed; ends the message when its boundary is among them.
-void Http1Exchange::advance(Connection& c, MessageStream& stream, bool is_request, std::uint32_t seq,
-                            std::uint32_t length, std::uint64_t time_ns, std::uint8_t tcp_flags,
-                            const std::array<unsigned char, SONDE_TAIL_BYTES>& tail) {
+void Http1Exchange::advance(Connection& c, MessageStream& stream, const Progress& passed) {
     if (stream.state == MessageStream::State::idle) return;
-    const auto end = stream.offset_of(seq + length);
-    if (length > 0 && end > static_cast<std::int64_t>(stream.received)) {
+    const bool is_request = &stream == &c.requests;
+    const auto end = stream.offset_of(passed.seq + passed.length);
+    if (passed.length > 0 && end > static_cast<std::int64_t>(stream.received)) {
         stream.received = static_cast<std::uint64_t>(end);
-        stream.last_ns = time_ns;
-        if (is_request && !c.pending.empty()) c.pending.back().last_ns = time_ns;
+        stream.last_ns = passed.time_ns;
+        if (is_request && !c.pending.empty()) c.pending.back().last_ns = passed.time_ns;
     }
     if (stream.state != MessageStream::State::body) return;
-    if (!stream.end_known && !stream.head_cut && stream.framing == BodyFraming::chunked &&
-        stream.received > stream.head_bytes && ends_with_last_chunk(tail, length)) {
-        stream.end = stream.received;
-        stream.end_known = true;
+    if (!stream.end_known && !stream.head_cut && stream.framing == BodyFraming::chunked) {
+        stream.walk_known = passed.walked && passed.walk_start == stream.start + stream.head_bytes;
+        if (stream.walk_known && passed.walk_ended) stream.end_at(static_cast<std::uint64_t>(end));
+        stream.likely_end = !stream.walk_known && stream.received > stream.head_bytes &&
+                            end == static_cast<std::int64_t>(stream.received) &&
+                            ends_with_last_chunk(passed.tail, passed.length);
     }
-    if (!stream.end_known && (tcp_flags & SONDE_TCP_FIN) != 0 && !is_request) {
-        stream.end = stream.received;
-        stream.end_known = true;
+    if (!stream.end_known && (passed.tcp_flags & SONDE_TCP_FIN) != 0 && !is_request) {
+        // a chunked body that somebody followed until here has not ended
+        const bool followed = stream.walk_known || sonde_walk_active(&stream.walk) != 0;
+        if (stream.framing != BodyFraming::chunked || !followed) stream.end_at(stream.received);
     }
     if (!stream.complete()) return;
     if (is_request)
         end_request(c);
     else
         end_response(c);
-}
-
-void Http1Exchange::end_request(Connection& c) {
-    auto& stream = c.requests;
-    const auto bytes = stream.end_known ? stream.end : stream.received;
-    if (!c.pending.empty() && !c.pending.back().request_complete) {
-        auto& request = c.pending.back();
-        request.request_complete = true;
-        request.transaction.request_bytes = bytes;
-        if (!stream.head_cut)
-            request.transaction.request_body_bytes = static_cast<std::int64_t>(bytes - stream.head_bytes);
-    }
-    stream.close();
-}
-
-void Http1Exchange::end_response(Connection& c) {
-    auto& stream = c.responses;
-    const auto bytes = stream.end_known ? stream.end : stream.received;
-    stream.close();
-    if (c.pending.empty()) return;
-    auto& request = c.pending.front();
-    if (!request.response_seen) return;  // interim
-    auto& t = request.transaction;
-    t.response_bytes = bytes;
-    if (!stream.head_cut) t.response_body_bytes = static_cast<std::int64_t>(bytes - stream.head_bytes);
-    const bool tunnel = stream.framing == BodyFraming::tunnel;
-    deliver_front(c, t.status >= 500 ? Outcome::error : Outcome::ok);
-    if (tunnel) {
-        bump(stats_.tunnels);
-        c.state = Connection::State::tunnel;
-        c.pending.clear();
-    }
-}
-
-void Http1Exchange::on(Connection& c, const ConnClose& event) {
-    auto& stream = c.responses;
-    if (stream.state == MessageStream::State::body && !c.pending.empty() && c.pending.front().response_seen) {
-        const bool whole = !stream.end_known && stream.framing == BodyFraming::until_close && event.error == 0;
-        if (whole || stream.complete() || (!stream.end_known && stream.head_cut)) {
-            end_response(c);
-        } else {
-            auto& t = c.pending.front().transaction;
-            t.response_bytes = stream.received;
-            if (!stream.head_cut)
-                t.response_body_bytes = static_cast<std::int64_t>(stream.received - stream.head_bytes);
-            deliver_front(c, Outcome::aborted);
-        }
-    }
-    while (!c.pending.empty()) deliver_front(c, Outcome::aborted);
-}
-
-void Http1Exchange::tick(Connection& c, std::uint64_t now_ns) {
-    auto& stream = c.responses;
-    if (stream.state != MessageStream::State::body || stream.end_known || !stream.head_cut) return;
-    if (now_ns > stream.last_ns + limits_.quiet_ns) end_response(c);
-}
-
-void Http1Exchange::finish(Connection& c) {
-    const auto& stream = c.responses;
-    if (stream.state == MessageStream::State::body && !stream.end_known && stream.head_cut) end_response(c);
-}
-
-void Http1Exchange::make_unreadable(Connection& c) {
-    bump(stats_.unreadable_connections);
-    c.state = Connection::State::unreadable;
-    c.pending.clear();
-    c.requests.close();
-    c.responses.close();
-}
-
-void Http1Exchange::deliver_front(Connection& c, Outcome outcome) {
-    auto& request = c.pending.front();
-    auto& t = request.transaction;
-    if (!request.request_complete) {
-        // the response came first, or the body is still on its way: what has arrived so far
-        auto& stream = c.requests;
-        if (c.pending.size() == 1) {
-            t.request_bytes = stream.received;
-            if (stream.state != MessageStream::State::idle && stream.end_known && stream.received >= stream.end) {
-                t.request_bytes = stream.end;
-                t.request_body_bytes = static_cast<std::int64_t>(stream.end - stream.head_bytes);
-            }
-        }
-    }
-    t.outcome = outcome;
-    t.time_ns = request.first_ns + static_cast<std::uint64_t>(realtime_offset_ns_);
-    const auto last_ns =
-        request.response_seen ? std::max(c.responses.last_ns, request.response_first_ns) : request.last_ns;
-    t.duration_ns = last_ns - std::min(last_ns, request.first_ns);
-    set_phases(c.side, last_ns, request);
-    if (c.endpoints_known) {
-        t.server = c.side == Side::server ? c.local : c.remote;
-        t.client = c.side == Side::server ? c.remote : c.local;
-    }
-    const bool who = request.has_read || c.side == Side::client;
-    t.tid = who ? request.read.tid : 0;
-    deliver_(t, who ? request.read.pid : 0);
-    c.pending.erase(c.pending.begin());
 }
 
 }  // namespace sonde

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 
@@ -11,8 +10,9 @@
 
 namespace sonde {
 
-// The HTTP/1 part of a connection: message boundaries by sequence number, pairing in order (RFC 9112 §9.3.2). Holds no
-// state of its own: that is in the Connection. Pipeline thread only.
+// The HTTP/1 part of a connection: message boundaries by sequence number (http1_exchange.cpp), pairing in order (RFC
+// 9112 §9.3.2) and what becomes of it (http1_pairing.cpp). Holds no state of its own: that is in the Connection.
+// Pipeline thread only.
 class Http1Exchange {
 public:
     // Called for each finished transaction. pid: who to ask for the process, 0: not known.
@@ -37,13 +37,28 @@ public:
     void finish(Connection& c);
 
 private:
-    void on_request(Connection& c, const Head& event);
-    void on_response(Connection& c, const Head& event);
+    void take(Connection& c, const Head& event);
+    void take(Connection& c, const Progress& event);
+    void release_held(Connection& c, bool outgoing, std::uint32_t position);
+
+    // What a head record leaves to do after some of its bytes were taken.
+    enum class Next : std::uint8_t { more, done };
+    struct Piece {
+        const Head& event;
+        std::span<const char> bytes;
+        std::uint32_t seq;
+        void skip_to(std::uint32_t position);
+    };
+    Next take_body(Connection& c, MessageStream& stream, Piece& piece);
+    Next take_message(Connection& c, MessageStream& stream, Piece& piece);
+    void settle_unknown_end(Connection& c, MessageStream& stream, const Head& event);
+    void finish_cut_head(Connection& c, MessageStream& stream, const Head& event);
+    void note_unseen(Connection& c, const MessageStream& stream, std::uint32_t position);
+    void skip_stray(Connection& c, MessageStream& stream);
+    void advance(Connection& c, MessageStream& stream, const Progress& passed);
+
     void take_request(Connection& c, const RequestHead& head, const Head& event);
-    bool take_response(Connection& c, const ResponseHead& head, const Head& event);
-    void advance(Connection& c, MessageStream& stream, bool is_request, std::uint32_t seq, std::uint32_t length,
-                 std::uint64_t time_ns, std::uint8_t tcp_flags,
-                 const std::array<unsigned char, SONDE_TAIL_BYTES>& tail);
+    [[nodiscard]] bool take_response(Connection& c, const ResponseHead& head, const Head& event);
     void end_request(Connection& c);
     void end_response(Connection& c);
     void drop_lost_responses(Connection& c, std::uint32_t response_position);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agent/protocol/http1_parser.hpp"
+#include "bpf/shared/chunk_walk.h"
 
 namespace sonde {
 
@@ -21,7 +22,10 @@ struct MessageStream {
     State state = State::idle;
     BodyFraming framing = BodyFraming::none;
     bool end_known = false;   // `end` holds
+    bool has_ended = false;   // idle: and nothing is known of the bytes behind `end`
     bool head_cut = false;    // the kernel's capture ended before the head did: framing is unknown
+    bool walk_known = false;  // chunked: the kernel follows the body, or this does in `walk`
+    bool likely_end = false;  // chunked, not followed: what was seen last looks like the end, nothing came after it
     std::uint32_t start = 0;  // first byte of the message
     std::uint32_t head_bytes = 0;
     std::uint64_t end = 0;       // bytes from start to the message's end
@@ -29,11 +33,13 @@ struct MessageStream {
     std::uint64_t first_ns = 0;  // CLOCK_MONOTONIC of the first byte
     std::uint64_t last_ns = 0;   // and of the last one seen
     std::string head;            // bytes of a head that came in several segments
+    sonde_walk walk{};           // chunked: over the captured bytes; off once some are missing
 
     void begin(std::uint32_t seq, std::uint64_t time_ns) {
         state = State::head;
         framing = BodyFraming::none;
-        end_known = head_cut = false;
+        end_known = has_ended = head_cut = walk_known = likely_end = false;
+        walk.state = SONDE_WALK_OFF;
         start = seq;
         head_bytes = 0;
         end = received = 0;
@@ -53,9 +59,32 @@ struct MessageStream {
         head_bytes = static_cast<std::uint32_t>(consumed);
         end_known = how == BodyFraming::none || how == BodyFraming::length;
         end = consumed + (how == BodyFraming::length ? length : 0);
+        if (how == BodyFraming::chunked) sonde_walk_begin(&walk, start + head_bytes);
     }
 
-    void close() { state = State::idle; }
+    void end_at(std::uint64_t position) {
+        end = position;
+        end_known = true;
+    }
+
+    // Follows a chunked body through bytes that were captured from seq on.
+    void walk_bytes(std::uint32_t seq, std::span<const char> bytes) {
+        if (framing != BodyFraming::chunked || end_known || sonde_walk_active(&walk) == 0) return;
+        const std::uint32_t skip = walk.next - seq;
+        if (skip > bytes.size()) {
+            walk.state = SONDE_WALK_OFF;
+            return;
+        }
+        const auto rest = bytes.subspan(skip);
+        sonde_walk_bytes(&walk, reinterpret_cast<const unsigned char*>(rest.data()),
+                         static_cast<std::uint32_t>(rest.size()));
+        if (walk.state == SONDE_WALK_ENDED) end_at(head_bytes + (walk.next - walk.start));
+    }
+
+    void close() {
+        state = State::idle;
+        has_ended = end_known;
+    }
     [[nodiscard]] bool complete() const { return state == State::body && end_known && received >= end; }
 };
 

@@ -10,8 +10,16 @@ void set_phases(Side side, std::uint64_t last_ns, PendingRequest& request) {
         phases[static_cast<std::size_t>(phase)] = static_cast<std::int64_t>(to - std::min(from, to));
     };
     if (request.response_seen) set(Phase::transfer, request.response_first_ns, last_ns);
-    if (side == Side::client || !request.has_read) return;
+    if (side == Side::client) {
+        set(Phase::upload, request.first_ns, request.last_ns);
+        return;
+    }
+    if (!request.has_read) return;
     set(Phase::queue, request.first_ns, request.read_ns);
+    // bytes that come when the answer has begun keep nobody waiting
+    const auto uploaded_ns =
+        request.response_seen ? std::min(request.last_ns, request.response_first_ns) : request.last_ns;
+    set(Phase::upload, request.read_ns, uploaded_ns);
     // CPU time is told only where one thread took up this request and nothing else until it answered
     const auto& from = request.read;
     const auto& to = request.responded;
@@ -27,7 +35,10 @@ void set_phases(Side side, std::uint64_t last_ns, PendingRequest& request) {
     cpu = std::min(cpu, static_cast<std::int64_t>(service));
     auto& runqueue = phases[static_cast<std::size_t>(Phase::runqueue)];
     runqueue = std::min(runqueue, static_cast<std::int64_t>(service) - cpu);
-    phases[static_cast<std::size_t>(Phase::blocked)] = static_cast<std::int64_t>(service) - cpu - runqueue;
+    const auto waited = static_cast<std::int64_t>(service) - cpu - runqueue;
+    auto& upload = phases[static_cast<std::size_t>(Phase::upload)];
+    upload = std::min(upload, waited);
+    phases[static_cast<std::size_t>(Phase::blocked)] = waited - upload;
 }
 
 }  // namespace sonde

@@ -17,7 +17,7 @@
 #define SONDE_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
 #endif
 
-#define SONDE_ABI_VERSION 2
+#define SONDE_ABI_VERSION 3
 
 /* Largest number of payload bytes that one head record can carry: the largest size class. */
 #define SONDE_CAPTURE_MAX 4096
@@ -54,6 +54,8 @@ enum sonde_direction { SONDE_IN = 0, SONDE_OUT = 1 };
 #define SONDE_FLAG_NO_RUNQUEUE 0x0004
 #define SONDE_FLAG_BEFORE_IN 0x0008  /* head record: `before` holds, and came in */
 #define SONDE_FLAG_BEFORE_OUT 0x0010 /* head record: `before` holds, and went out */
+#define SONDE_FLAG_MORE 0x0020	     /* head record: the segment's next bytes follow in another one */
+#define SONDE_FLAG_EARLY 0x0040	     /* arrived behind a gap: bytes before it are still to come */
 
 /*  0      2      4     6      8                16               24
  *  | type | size | cpu | flags | time_ns        | cookie         |            */
@@ -74,12 +76,18 @@ struct sonde_thread_clock {
 	__u64 runqueue_ns; /* time ready to run without a core since the thread started */
 };
 
-/* The last segment of a run that carried PSH or FIN. */
+/* sonde_passed.walk: what chunk_walk.h made of the segment */
+#define SONDE_WALKED_BODY 1 /* it is part of what looks like a chunked body … */
+#define SONDE_WALKED_END 2  /* … which ends with the segment's last byte */
+
+/* The last segment of a run that carried PSH or FIN, or ended a chunked body. */
 struct sonde_passed {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u32 seq;
 	__u32 length;		     /* payload bytes */
 	__u8 tail[SONDE_TAIL_BYTES]; /* the last of them, right-aligned, zeros before */
+	__u32 walk_start;	     /* sequence number where the walk took a chunked body to begin */
+	__u32 walk;		     /* SONDE_WALKED_* */
 };
 
 struct sonde_conn_open {
@@ -176,8 +184,8 @@ SONDE_STATIC_ASSERT(sizeof(struct sonde_header) == 24, "header layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_thread_clock) == 24, "thread clock layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_conn_open) == 64, "conn_open layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_conn_close) == 56, "conn_close layout");
-SONDE_STATIC_ASSERT(sizeof(struct sonde_head) == 96, "head layout");
-SONDE_STATIC_ASSERT(sizeof(struct sonde_progress) == 56, "progress layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_head) == 104, "head layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_progress) == 64, "progress layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_socket_read) == 56, "socket_read layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exec) == 56, "proc_exec layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exit) == 32, "proc_exit layout");

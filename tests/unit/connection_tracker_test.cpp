@@ -108,7 +108,7 @@ TEST_F(TrackerTest, SplitsTheTimeIntoPhasesThatAddUp) {
              {.tgid = 7, .tid = 8, .cpu_ns = 103 * ms, .runqueue_ns = 51 * ms});
     response_progress(5, 24 * ms);
     ASSERT_EQ(play().size(), 1U);
-    const std::array<std::int64_t, phase_count> expected{2 * ms, 3 * ms, 1 * ms, 4 * ms, 4 * ms};
+    const std::array<std::int64_t, phase_count> expected{2 * ms, 0, 3 * ms, 1 * ms, 4 * ms, 4 * ms};
     EXPECT_EQ(done_[0].phase_ns, expected);
     EXPECT_EQ(done_[0].duration_ns, 14 * ms);
 }
@@ -210,12 +210,15 @@ TEST_F(TrackerTest, ALostRequestLeavesItsResponseUnmatched) {
     EXPECT_EQ(tracker_->stats().unmatched_responses, 1U);
 }
 
-TEST_F(TrackerTest, ChunkedEndsWithItsLastChunk) {
+// The kernel did not follow the body: what looks like its end is one if nothing comes after it.
+TEST_F(TrackerTest, AChunkedBodyThatNobodyFollowedEndsInSilence) {
     request(get, 10 * ms);
     response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 11 * ms);
     response_progress(4000, 12 * ms, "somebyte");
     response_progress(4005, 20 * ms, "\r\n0\r\n\r\n");
-    ASSERT_EQ(play().size(), 1U);
+    EXPECT_TRUE(play().empty());
+    tracker_->tick(3'000 * ms);
+    ASSERT_EQ(done_.size(), 1U);
     EXPECT_EQ(done_[0].response_body_bytes, 8005);
     EXPECT_EQ(done_[0].duration_ns, 10 * ms);
 }
