@@ -101,7 +101,7 @@ static __always_inline void take_deferred(struct sock *sk)
 	struct deferred *kept = deferred__slot();
 	struct tcp_sock *tp;
 	struct conn *conn;
-	struct run *run;
+	struct sonde_run *run;
 
 	if (!kept || !kept->time_ns)
 		return;
@@ -122,8 +122,10 @@ static __always_inline void take_deferred(struct sock *sk)
 	conn->unread_seq = kept->seq;
 	conn->unread = 1;
 	run = &conn->runs[0];
-	run->captured = kept->captured;
-	run->head_complete = sonde_ends_with_empty_line(kept->tail);
+	run->started = 1;
+	run->next_seq = kept->seq + kept->length;
+	sonde_run_note_last(run, kept->tail, kept->length);
+	sonde_run_captured(run, kept->seq, kept->length, kept->captured, 0);
 	if (!kept->settled) {
 		/* too few bytes to tell: packet.bpf.c joins the next ones to these */
 		__builtin_memcpy(conn->first, kept->data, sizeof(conn->first));

@@ -78,11 +78,9 @@ static __always_inline int open_conn(struct unix_conn *uc, struct sock *sk, payl
 				     const struct segment *seg)
 {
 	struct conn *conn = &uc->conn;
-	__u8 first[24] = {};
-	__u32 n = http_run__sniff(bytes, seg, first);
-	enum sonde_sniff verdict = sonde_sniff_request(first, n);
+	int verdict = http_run__segment_verdict(bytes, seg, 1);
 
-	if (n == 0 || verdict == SONDE_SNIFF_NO) {
+	if (verdict == SONDE_SNIFF_NO) {
 		if (++uc->misses >= UNIX_MISSES_MAX)
 			conn->state = CONN_IGNORED;
 		return 0;
@@ -98,14 +96,17 @@ static __always_inline int open_conn(struct unix_conn *uc, struct sock *sk, payl
 static __always_inline void on_unseen(struct conn *conn, const struct segment *seg, int is_request)
 {
 	const __u8 unknown[SONDE_TAIL_BYTES] = {};
+	struct sonde_run *run = &conn->runs[seg->direction == SONDE_OUT];
 
+	run->next_seq = seg->seq + seg->length;
+	run->walk.state = SONDE_WALK_OFF;
 	if (conn->last_direction != seg->direction) {
 		conn->last_direction = seg->direction;
 		emit__lost_before_reserve(is_request ? SONDE_REC_REQUEST_HEAD : SONDE_REC_RESPONSE_HEAD,
 					  SONDE_LOSS_READ_FAULT);
 		return;
 	}
-	http_run__progress(conn, seg, unknown);
+	http_run__progress(conn, seg, unknown, 0);
 }
 
 static __noinline int on_bytes(struct unix_conn *uc, struct sock *sk, const struct segment *seg)
@@ -122,11 +123,6 @@ static __noinline int on_bytes(struct unix_conn *uc, struct sock *sk, const stru
 	if (conn->role == SONDE_ROLE_UNKNOWN && (!seen || !open_conn(uc, sk, bytes, seg)))
 		return 0;
 	is_request = (seg->direction == SONDE_IN) == (conn->role == SONDE_ROLE_SERVER);
-	if (seen && is_request && conn->state == CONN_MAYBE) {
-		http_run__settle(bytes, conn, seg);
-		if (conn->state == CONN_IGNORED)
-			return 0;
-	}
 	if (!conn->announced || now - uc->active_ns > UNIX_SILENCE_NS)
 		announce(conn);
 	uc->active_ns = now;

@@ -197,6 +197,8 @@ typedef const struct user_bytes payload_source;
 
 static __always_inline long payload__load(payload_source *from, __u64 offset, void *to, __u32 n)
 {
+	if (!from) /* as far as a global function can know */
+		return -1;
 	if (n == SONDE_TAIL_BYTES && offset + n == from->length)
 		return bpf_probe_read_kernel(to, n, from->tail);
 	if (offset + n > from->gathered)

@@ -22,6 +22,7 @@
 #include "bpf/shared/config.h"
 #include "flush.skel.h"
 #include "packet.skel.h"
+#include "packet_plain.skel.h"
 #include "socket.skel.h"
 #include "task.skel.h"
 #include "unix.skel.h"
@@ -74,6 +75,20 @@ struct Destroyer {
     void operator()(auto* skeleton) const { Destroy(skeleton); }
 };
 using PacketSkeleton = std::unique_ptr<packet_bpf, Destroyer<packet_bpf__destroy>>;
+using PacketPlainSkeleton = std::unique_ptr<packet_plain_bpf, Destroyer<packet_plain_bpf__destroy>>;
+
+// What both variants of the packet program have.
+struct PacketParts {
+    bpf_map* ring = nullptr;
+    bpf_map* loss_counts = nullptr;
+    bpf_map* conns = nullptr;
+    bpf_map* cpu_threads = nullptr;
+    bpf_map* deferred_heads = nullptr;
+    bpf_map* scheduler_offset = nullptr;
+    bpf_program* ingress = nullptr;
+    bpf_program* egress = nullptr;
+    sonde_config* config = nullptr;  // written before the load
+};
 using SocketSkeleton = std::unique_ptr<socket_bpf, Destroyer<socket_bpf__destroy>>;
 using FlushSkeleton = std::unique_ptr<flush_bpf, Destroyer<flush_bpf__destroy>>;
 using UnixSkeleton = std::unique_ptr<unix_bpf, Destroyer<unix_bpf__destroy>>;
@@ -150,8 +165,8 @@ public:
     }
 
     const std::vector<Feature>& features() const override { return features_; }
-    int ring_fd() const override { return bpf_map__fd(packet_->maps.ring); }
-    std::uint32_t ring_bytes() const override { return bpf_map__max_entries(packet_->maps.ring); }
+    int ring_fd() const override { return bpf_map__fd(parts_.ring); }
+    std::uint32_t ring_bytes() const override { return bpf_map__max_entries(parts_.ring); }
 
     void keep_clock() override {
         const auto now = std::chrono::steady_clock::now();
@@ -161,7 +176,7 @@ public:
         static_cast<void>(clock_->calibrate());
     }
 
-    int scheduler_offset_fd() const override { return bpf_map__fd(packet_->maps.scheduler_offset); }
+    int scheduler_offset_fd() const override { return bpf_map__fd(parts_.scheduler_offset); }
 
     LossMatrix kernel_losses() const override {
         LossMatrix matrix;
@@ -169,7 +184,7 @@ public:
         if (cpus <= 0) return matrix;
         std::vector<sonde_loss_counts> counts(static_cast<std::size_t>(cpus));
         for (std::uint32_t type = 0; type < SONDE_REC_TYPES; ++type) {
-            if (bpf_map_lookup_elem(bpf_map__fd(packet_->maps.loss_counts), &type, counts.data()) != 0) continue;
+            if (bpf_map_lookup_elem(bpf_map__fd(parts_.loss_counts), &type, counts.data()) != 0) continue;
             auto& row = matrix.rows[type];
             for (const auto& cpu : counts) {
                 row.seen += cpu.seen;
@@ -191,6 +206,30 @@ public:
 
 private:
     // The packet hooks are what everything else hangs on: without them there is nothing to see.
+    template <typename Skeleton>
+    static PacketParts parts_of(Skeleton& skeleton) {
+        return {skeleton.maps.ring,
+                skeleton.maps.loss_counts,
+                skeleton.maps.conns,
+                skeleton.maps.cpu_threads,
+                skeleton.maps.deferred_heads,
+                skeleton.maps.scheduler_offset,
+                skeleton.progs.packet_ingress,
+                skeleton.progs.packet_egress,
+                &skeleton.rodata->sonde_cfg};
+    }
+
+    bool open_packets() {
+        if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, nullptr) == 1) {
+            packet_.reset(packet_bpf__open());
+            if (packet_) parts_ = parts_of(*packet_);
+            return packet_ != nullptr;
+        }
+        packet_plain_.reset(packet_plain_bpf__open());
+        if (packet_plain_) parts_ = parts_of(*packet_plain_);
+        return packet_plain_ != nullptr;
+    }
+
     Status start_packets(const ProbeOptions& options) {
         const auto root = find_cgroup2_root(read_file("/proc/self/mountinfo"));
         if (root.empty())
@@ -199,15 +238,15 @@ private:
         UniqueFd cgroup(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!cgroup) return fail("cannot open the cgroup v2 root " + root + ": " + std::strerror(errno));
         libbpf_words().clear();
-        packet_.reset(packet_bpf__open());
-        if (!packet_) return fail("cannot open the packet program: " + libbpf_words());
-        packet_->rodata->sonde_cfg.capture_bytes = options.capture_bytes;
-        packet_->rodata->sonde_cfg.wake_bytes = options.ring_bytes / 4;
-        packet_->rodata->sonde_cfg.self_tgid = static_cast<std::uint32_t>(::getpid());
-        packet_->rodata->sonde_cfg.queue_clock =
+        if (!open_packets()) return fail("cannot open the packet program: " + libbpf_words());
+        parts_.config->capture_bytes = options.capture_bytes;
+        parts_.config->wake_bytes = options.ring_bytes / 4;
+        parts_.config->self_tgid = static_cast<std::uint32_t>(::getpid());
+        parts_.config->queue_clock =
             libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_get_current_task_btf, nullptr) == 1;
-        bpf_map__set_max_entries(packet_->maps.ring, options.ring_bytes);
-        if (packet_bpf__load(packet_.get()) != 0)
+        bpf_map__set_max_entries(parts_.ring, options.ring_bytes);
+        const int refused = packet_ ? packet_bpf__load(packet_.get()) : packet_plain_bpf__load(packet_plain_.get());
+        if (refused != 0)
             return fail("the kernel refused the packet program: " + libbpf_words(),
                         "sonde doctor tells what this kernel allows");
         const auto attach = [&](bpf_program* program) -> bool {
@@ -216,25 +255,27 @@ private:
             links_.push_back(std::move(link));
             return true;
         };
-        if (!attach(packet_->progs.packet_ingress) || !attach(packet_->progs.packet_egress))
+        if (!attach(parts_.ingress) || !attach(parts_.egress))
             return fail("cannot attach the packet program to " + root + ": " + libbpf_words());
         features_.push_back({"packets", true, "cgroup_skb on " + root, "nothing is seen"});
+        features_.push_back({"bodies_followed", packet_ != nullptr, packet_ ? "bpf_loop" : "the kernel has no bpf_loop",
+                             "the exact end of chunked bodies, heads longer than the capture"});
         return done();
     }
 
     template <typename Skeleton>
     void share_maps(Skeleton& skeleton) {
-        bpf_map__reuse_fd(skeleton.maps.ring, bpf_map__fd(packet_->maps.ring));
-        bpf_map__reuse_fd(skeleton.maps.loss_counts, bpf_map__fd(packet_->maps.loss_counts));
-        bpf_map__reuse_fd(skeleton.maps.cpu_threads, bpf_map__fd(packet_->maps.cpu_threads));
+        bpf_map__reuse_fd(skeleton.maps.ring, bpf_map__fd(parts_.ring));
+        bpf_map__reuse_fd(skeleton.maps.loss_counts, bpf_map__fd(parts_.loss_counts));
+        bpf_map__reuse_fd(skeleton.maps.cpu_threads, bpf_map__fd(parts_.cpu_threads));
         // a map that a program does not use is not in its object
         if constexpr (requires { skeleton.maps.conns; })
-            bpf_map__reuse_fd(skeleton.maps.conns, bpf_map__fd(packet_->maps.conns));
+            bpf_map__reuse_fd(skeleton.maps.conns, bpf_map__fd(parts_.conns));
         if constexpr (requires { skeleton.maps.deferred_heads; })
-            bpf_map__reuse_fd(skeleton.maps.deferred_heads, bpf_map__fd(packet_->maps.deferred_heads));
+            bpf_map__reuse_fd(skeleton.maps.deferred_heads, bpf_map__fd(parts_.deferred_heads));
         if constexpr (requires { skeleton.maps.scheduler_offset; })
-            bpf_map__reuse_fd(skeleton.maps.scheduler_offset, bpf_map__fd(packet_->maps.scheduler_offset));
-        skeleton.rodata->sonde_cfg = packet_->rodata->sonde_cfg;
+            bpf_map__reuse_fd(skeleton.maps.scheduler_offset, bpf_map__fd(parts_.scheduler_offset));
+        skeleton.rodata->sonde_cfg = *parts_.config;
     }
 
     // Attaches one program; the feature says by what, or why not.
@@ -329,11 +370,11 @@ private:
             flush_.reset();
         } else {
             bpf_iter_link_info info{};
-            info.map.map_fd = static_cast<std::uint32_t>(bpf_map__fd(packet_->maps.conns));
+            info.map.map_fd = static_cast<std::uint32_t>(bpf_map__fd(parts_.conns));
             LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof info);
             flush_link_.reset(bpf_program__attach_iter(flush_->progs.flush_progress, &options));
             if (flush_link_) {
-                packet_->bss->flush_runs = 1;
+                (packet_ ? packet_->bss->flush_runs : packet_plain_->bss->flush_runs) = 1;
                 feature.enabled = true;
                 feature.detail = "iter/bpf_sk_storage_map";
             } else {
@@ -345,7 +386,7 @@ private:
 
     // The run queue's clock costs nobody anything; the hook costs every context switch.
     void start_clock(const std::string& without) {
-        if (packet_->rodata->sonde_cfg.queue_clock != 0 && scheduler_clock_is_stable()) {
+        if (parts_.config->queue_clock != 0 && scheduler_clock_is_stable()) {
             clock_ = std::make_unique<ClockCalibration>(bpf_program__fd(task_->progs.task_clock_offset),
                                                         bpf_map__fd(task_->maps.scheduler_offset),
                                                         &task_->bss->measured_offset_ns);
@@ -359,7 +400,9 @@ private:
     }
 
     std::unique_ptr<btf, BtfFree> kernel_;
-    PacketSkeleton packet_;
+    PacketSkeleton packet_;  // or, where the kernel has no loops,
+    PacketPlainSkeleton packet_plain_;
+    PacketParts parts_;
     SocketSkeleton socket_;
     UnixSkeleton unix_;
     TaskSkeleton task_;

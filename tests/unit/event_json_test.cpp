@@ -20,7 +20,7 @@ Transaction full_transaction() {
     Transaction t;
     t.time_ns = 1'767'323'045'678'901'234;
     t.duration_ns = 2'913'000;
-    t.phase_ns = {21'000, 900'000, 12'000, 1'900'000, 80'000};
+    t.phase_ns = {21'000, 4'000, 900'000, 12'000, 1'900'000, 80'000};
     t.request_bytes = 312;
     t.response_bytes = 1840;
     t.request_body_bytes = 0;
@@ -55,24 +55,25 @@ json::object parse(const std::string& line) {
 }
 
 TEST(EventJson, WritesTheWholeShape) {
-    EXPECT_EQ(encode(full_transaction()),
-              R"({"type":"transaction","time":"2026-01-02T03:04:05.678901234Z","side":"server","service":"shop",)"
-              R"("method":"GET","route":"/orders/{id}","path":"/orders/42","status":200,"outcome":"ok",)"
-              R"("protocol":"http/1.1","tls":false,"duration_ns":2913000,"phases":{"queue_ns":21000,"cpu_ns":900000,)"
-              R"("runqueue_ns":12000,"blocked_ns":1900000,"transfer_ns":80000},"request_bytes":312,)"
-              R"("response_bytes":1840,"request_body_bytes":0,"response_body_bytes":1700,"host":"shop.local",)"
-              R"("user_agent":"curl/7.88.1","client_ip":"203.0.113.9","server":{"address":"10.0.0.5","port":8080},)"
-              R"("client":{"address":"203.0.113.9","port":51234},"process":{"pid":211,"tid":214,"comm":"gunicorn",)"
-              R"("exe":"/usr/bin/python3.11"},"container":{"id":"abc"},"sample_weight":1,"unobserved":[]})"
-              "\n");
+    EXPECT_EQ(
+        encode(full_transaction()),
+        R"({"type":"transaction","time":"2026-01-02T03:04:05.678901234Z","side":"server","service":"shop",)"
+        R"("method":"GET","route":"/orders/{id}","path":"/orders/42","status":200,"outcome":"ok",)"
+        R"("protocol":"http/1.1","tls":false,"duration_ns":2913000,"phases":{"queue_ns":21000,"upload_ns":4000,"cpu_ns":900000,)"
+        R"("runqueue_ns":12000,"blocked_ns":1900000,"transfer_ns":80000},"request_bytes":312,)"
+        R"("response_bytes":1840,"request_body_bytes":0,"response_body_bytes":1700,"host":"shop.local",)"
+        R"("user_agent":"curl/7.88.1","client_ip":"203.0.113.9","server":{"address":"10.0.0.5","port":8080},)"
+        R"("client":{"address":"203.0.113.9","port":51234},"process":{"pid":211,"tid":214,"comm":"gunicorn",)"
+        R"("exe":"/usr/bin/python3.11"},"container":{"id":"abc"},"sample_weight":1,"unobserved":[]})"
+        "\n");
 }
 
 TEST(EventJson, NamesWhatWasNotObserved) {
     const auto object = parse(encode(Transaction{}));
     json::array expected;
-    for (const auto* name : {"service", "method", "route", "path", "status", "queue", "cpu", "runqueue", "blocked",
-                             "transfer", "request_body_bytes", "response_body_bytes", "host", "user_agent", "client_ip",
-                             "server", "client", "process"})
+    for (const auto* name : {"service", "method", "route", "path", "status", "queue", "upload", "cpu", "runqueue",
+                             "blocked", "transfer", "request_body_bytes", "response_body_bytes", "host", "user_agent",
+                             "client_ip", "server", "client", "process"})
         expected.emplace_back(name);
     EXPECT_EQ(object.at("unobserved").as_array(), expected);
     for (const auto* name : {"service", "method", "route", "path", "status", "request_body_bytes",

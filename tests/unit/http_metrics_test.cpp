@@ -25,7 +25,7 @@ Transaction make(std::string_view method = "GET", std::string_view route = "/ord
     t.request_body_bytes = 0;
     t.response_body_bytes = 1500;
     t.server.port = 8080;
-    t.phase_ns = {21'000, 900'000, 12'000, unobserved_ns, 80'000};
+    t.phase_ns = {21'000, 4'000, 900'000, 12'000, unobserved_ns, 80'000};
     return t;
 }
 
@@ -80,7 +80,8 @@ TEST(HttpMetrics, OneTransactionInEveryFamily) {
     ASSERT_NE(phases, nullptr);
     std::set<std::string> names;
     for (const auto& phase : phases->metric) names.insert(label(phase, "phase"));
-    EXPECT_EQ(names, (std::set<std::string>{"queue", "cpu", "runqueue", "transfer"})) << "blocked was not observed";
+    EXPECT_EQ(names, (std::set<std::string>{"queue", "upload", "cpu", "runqueue", "transfer"}))
+        << "blocked was not observed";
 }
 
 TEST(HttpMetrics, UnobservedIsLeftOut) {
@@ -123,7 +124,7 @@ TEST(HttpMetrics, PhasesAreSharedByMethodsAndStatuses) {
     metrics.observe(make("POST", "/a", 200));
     const auto families = metrics.Collect();
     EXPECT_EQ(find(families, "http_server_request_duration_seconds")->metric.size(), 3u);
-    EXPECT_EQ(find(families, "sonde_http_server_phase_seconds")->metric.size(), 4u);
+    EXPECT_EQ(find(families, "sonde_http_server_phase_seconds")->metric.size(), 5u);
 }
 
 TEST(HttpMetrics, BudgetKeepsTotals) {
@@ -142,7 +143,7 @@ TEST(HttpMetrics, BudgetKeepsTotals) {
     EXPECT_EQ(value_of(families, "sonde_http_overflow_total", "side", "server"), 95);
     EXPECT_EQ(value_of(families, "sonde_http_overflow_total", "side", "client"), 95);
     EXPECT_EQ(value_of(families, "sonde_transactions_total", "side", "server"), 100);
-    EXPECT_EQ(total_count(families, "sonde_http_server_phase_seconds"), 400u);
+    EXPECT_EQ(total_count(families, "sonde_http_server_phase_seconds"), 500u);
     EXPECT_EQ(label(find(families, "http_server_request_duration_seconds")->metric.back(), "http_route"), "{overflow}");
 }
 
