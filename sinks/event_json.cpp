@@ -230,6 +230,7 @@ public:
         append_sizes();
         append_peers();
         append_process();
+        append_trace();
         line_.literal(",\"sample_weight\":");
         line_.number(transaction_.sample_weight);
         line_.literal(",\"unobserved\":[");
@@ -355,6 +356,35 @@ private:
         line_.literal(",\"container\":{\"id\":");
         append_quoted(line_, process->container_id);
         line_.character('}');
+    }
+
+    // Left out where no header named a trace or a request.
+    void append_trace() {
+        const auto& trace = transaction_.trace;
+        if (trace.trace_id.empty() && trace.request_id.empty()) return;
+        line_.literal(",\"trace\":{");
+        if (!trace.trace_id.empty()) {
+            line_.literal("\"trace_id\":\"");
+            line_.text(trace.trace_id);
+            line_.literal("\",\"span_id\":\"");
+            append_hex(trace.span_id);
+            line_.character('"');
+            if (!trace.parent_span_id.empty()) {
+                line_.literal(",\"parent_span_id\":\"");
+                line_.text(trace.parent_span_id);
+                line_.character('"');
+            }
+            if (!trace.request_id.empty()) line_.character(',');
+        }
+        if (!trace.request_id.empty()) {
+            line_.literal("\"request_id\":");
+            append_quoted(line_, trace.request_id);
+        }
+        line_.character('}');
+    }
+    void append_hex(std::uint64_t value) {
+        constexpr std::string_view digits = "0123456789abcdef";
+        for (int shift = 60; shift >= 0; shift -= 4) line_.character(digits[value >> shift & 0xFU]);
     }
 
     LineBuffer& line_;

@@ -6,6 +6,7 @@
 
 #include "agent/base/inline_string.hpp"
 #include "agent/model/process.hpp"
+#include "agent/model/trace.hpp"
 
 namespace sonde {
 
@@ -62,6 +63,7 @@ struct Transaction {
     InlineString<512> path;  // without the query
     InlineString<128> host;
     InlineString<160> user_agent;
+    TraceContext trace;
     std::string_view route;
     std::string_view service;
     Endpoint server;

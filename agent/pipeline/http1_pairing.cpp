@@ -4,6 +4,18 @@
 #include "agent/pipeline/phases.hpp"
 
 namespace sonde {
+namespace {
+
+// Names a transaction: never zero, and not the same again on this machine (SplitMix64's finaliser).
+std::uint64_t span_id_of(std::uint64_t cookie, std::uint32_t seq, std::uint64_t first_ns) {
+    auto x = (cookie << 32 ^ seq) + first_ns * 0x9e3779b97f4a7c15;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    x ^= x >> 31;
+    return x != 0 ? x : 1;
+}
+
+}  // namespace
 
 // c.last_read is the event already.
 void Http1Exchange::on(Connection& c, const SocketRead& event) {
@@ -39,10 +51,12 @@ void Http1Exchange::take_request(Connection& c, const RequestHead& head, const H
     t.path.assign(head.path);
     t.host.assign(head.host.empty() ? head.authority : head.host);
     t.user_agent.assign(head.user_agent);
+    t.trace = trace_context(head.trace);
     request.first_ns = c.requests.first_ns;
     request.last_ns = event.time_ns;
     request.start_seq = c.requests.start;
     request.ack = event.ack;
+    t.trace.span_id = span_id_of(t.cookie, request.start_seq, request.first_ns);
     request.ambiguous = c.has_gap && event.ack == c.gap_ack;
     request.is_connect_or_upgrade = head.method == "CONNECT" || head.upgrade;
     if (event.outgoing)

@@ -219,15 +219,20 @@ private:
                 &skeleton.rodata->sonde_cfg};
     }
 
-    bool open_packets() {
-        if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, nullptr) == 1) {
-            packet_.reset(packet_bpf__open());
-            if (packet_) parts_ = parts_of(*packet_);
-            return packet_ != nullptr;
-        }
-        packet_plain_.reset(packet_plain_bpf__open());
-        if (packet_plain_) parts_ = parts_of(*packet_plain_);
-        return packet_plain_ != nullptr;
+    template <typename Pointer, typename Open, typename Load>
+    Status load_packets(Pointer& skeleton, const ProbeOptions& options, Open open, Load load) {
+        skeleton.reset(open());
+        if (!skeleton) return fail("cannot open the packet program: " + libbpf_words());
+        parts_ = parts_of(*skeleton);
+        parts_.config->capture_bytes = options.capture_bytes;
+        parts_.config->wake_bytes = options.ring_bytes / 4;
+        parts_.config->self_tgid = static_cast<std::uint32_t>(::getpid());
+        parts_.config->queue_clock =
+            libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_get_current_task_btf, nullptr) == 1;
+        bpf_map__set_max_entries(parts_.ring, options.ring_bytes);
+        if (load(skeleton.get()) == 0) return done();
+        skeleton.reset();
+        return fail("the kernel refused it: " + libbpf_words());
     }
 
     Status start_packets(const ProbeOptions& options) {
@@ -238,15 +243,10 @@ private:
         UniqueFd cgroup(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!cgroup) return fail("cannot open the cgroup v2 root " + root + ": " + std::strerror(errno));
         libbpf_words().clear();
-        if (!open_packets()) return fail("cannot open the packet program: " + libbpf_words());
-        parts_.config->capture_bytes = options.capture_bytes;
-        parts_.config->wake_bytes = options.ring_bytes / 4;
-        parts_.config->self_tgid = static_cast<std::uint32_t>(::getpid());
-        parts_.config->queue_clock =
-            libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_get_current_task_btf, nullptr) == 1;
-        bpf_map__set_max_entries(parts_.ring, options.ring_bytes);
-        const int refused = packet_ ? packet_bpf__load(packet_.get()) : packet_plain_bpf__load(packet_plain_.get());
-        if (refused != 0)
+        const bool has_loops = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, nullptr) == 1;
+        auto followed = has_loops ? load_packets(packet_, options, packet_bpf__open, packet_bpf__load)
+                                  : Status(fail("the kernel has no bpf_loop"));
+        if (!followed && !load_packets(packet_plain_, options, packet_plain_bpf__open, packet_plain_bpf__load))
             return fail("the kernel refused the packet program: " + libbpf_words(),
                         "sonde doctor tells what this kernel allows");
         const auto attach = [&](bpf_program* program) -> bool {
@@ -258,7 +258,7 @@ private:
         if (!attach(parts_.ingress) || !attach(parts_.egress))
             return fail("cannot attach the packet program to " + root + ": " + libbpf_words());
         features_.push_back({"packets", true, "cgroup_skb on " + root, "nothing is seen"});
-        features_.push_back({"bodies_followed", packet_ != nullptr, packet_ ? "bpf_loop" : "the kernel has no bpf_loop",
+        features_.push_back({"bodies_followed", packet_ != nullptr, packet_ ? "bpf_loop" : followed.error().what,
                              "the exact end of chunked bodies, heads longer than the capture"});
         return done();
     }

@@ -200,6 +200,8 @@ RequestHead parse_request_head(std::span<const char> bytes, const Http1Limits& l
             head.user_agent = value;
         else if (equals_ignoring_case(name, "expect"))
             head.expect_continue = equals_ignoring_case(value, "100-continue");
+        else
+            head.trace.take(name, value);
     });
     head.consumed = lines.consumed();
     return head;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "agent/protocol/parse_state.hpp"
+#include "agent/protocol/trace_context.hpp"
 
 // Heads of HTTP/1.0 and HTTP/1.1 messages (RFC 9112). No allocation, no exception; views point into the input.
 namespace sonde {
@@ -41,6 +42,7 @@ struct RequestHead : Framing {
     std::string_view authority;  // of absolute and authority form
     std::string_view host;
     std::string_view user_agent;
+    TraceHeaders trace;
 };
 
 struct ResponseHead : Framing {

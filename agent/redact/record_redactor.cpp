@@ -46,10 +46,13 @@ bool RecordRedactor::redact(Transaction& transaction) {
     bool leaves = put_back(path, redactor.path(whole_part(path, "/?&=;")));
     leaves = put_back(host, redactor.text(whole_part(host, "."), Place::host)) && leaves;
     leaves = put_back(agent, redactor.text(whole_part(agent, " "), Place::user_agent)) && leaves;
+    auto& request_id = transaction.trace.request_id;  // anybody's text; the other ids are hexadecimal
+    leaves = put_back(request_id, redactor.text(request_id, Place::label)) && leaves;
     if (leaves) return true;
     path.clear();
     host.clear();
     agent.clear();
+    request_id.clear();
     dropped_records_.store(dropped_records() + 1, std::memory_order_relaxed);
     return false;
 }

@@ -102,11 +102,23 @@ static const __u8 sonde_walk_next[16 * 8] = {
 };
 /* clang-format on */
 
+/* An index that the verifier can see is in bounds: the mask comes after whatever the compiler made of it. */
+#ifdef __bpf__
+#define SONDE_BOUNDED(index, mask)                                                                           \
+	({                                                                                                   \
+		__u64 bounded = (index);                                                                     \
+		asm volatile("" : "+r"(bounded));                                                            \
+		bounded &(mask);                                                                             \
+	})
+#else
+#define SONDE_BOUNDED(index, mask) ((index) & (mask))
+#endif
+
 /* Takes one byte that is not chunk data. */
 static __always_inline void sonde_walk_byte(struct sonde_walk *walk, __u8 c)
 {
-	__u32 kind = sonde_walk_bytes_class[c];
-	__u32 state = sonde_walk_next[(walk->state & 15) * 8 + (kind >> 4 & 7)];
+	__u32 kind = sonde_walk_bytes_class[SONDE_BOUNDED(c, 255)];
+	__u32 state = sonde_walk_next[SONDE_BOUNDED((walk->state & 15) * 8 + (kind >> 4 & 7), 127)];
 
 	if (state == SONDE_WALK_SIZE) {
 		walk->skip = walk->skip << 4 | (kind & 15);

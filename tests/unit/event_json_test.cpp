@@ -68,6 +68,24 @@ TEST(EventJson, WritesTheWholeShape) {
         "\n");
 }
 
+TEST(EventJson, TraceAndRequestIds) {
+    Transaction t;
+    t.trace.span_id = 0xab;
+    const auto line_of = [&] {
+        std::string line;
+        append_event_json(line, Record(t));
+        return line;
+    };
+    EXPECT_EQ(line_of().find("\"trace\""), std::string::npos);
+    t.trace.request_id.assign("r\"1");
+    EXPECT_NE(line_of().find(R"("trace":{"request_id":"r\"1"})"), std::string::npos);
+    t.trace.trace_id.assign("4bf92f3577b34da6a3ce929d0e0e4736");
+    t.trace.parent_span_id.assign("00f067aa0ba902b7");
+    EXPECT_NE(line_of().find(R"("trace":{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00000000000000ab",)"
+                             R"("parent_span_id":"00f067aa0ba902b7","request_id":"r\"1"})"),
+              std::string::npos);
+}
+
 TEST(EventJson, NamesWhatWasNotObserved) {
     const auto object = parse(encode(Transaction{}));
     json::array expected;

@@ -112,6 +112,18 @@ TEST(Http1Cases, OriginForm) {
               "GET /a host=h status=200 ok http/1.1 in=32/0 out=43/5 at 10+5\n");
 }
 
+TEST(Http1Cases, TraceHeadersReachTheTransaction) {
+    const auto done = play({request(10,
+                                    "GET /a HTTP/1.1\r\nTraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-"
+                                    "00f067aa0ba902b7-01\r\nx-request-id: r1\r\n\r\n"),
+                            response(15, "HTTP/1.1 204 No\r\n\r\n")});
+    ASSERT_EQ(done.size(), 1U);
+    EXPECT_EQ(done[0].trace.trace_id.view(), "4bf92f3577b34da6a3ce929d0e0e4736");
+    EXPECT_EQ(done[0].trace.parent_span_id.view(), "00f067aa0ba902b7");
+    EXPECT_EQ(done[0].trace.request_id.view(), "r1");
+    EXPECT_NE(done[0].trace.span_id, 0U);
+}
+
 TEST(Http1Cases, AbsoluteForm) {
     EXPECT_EQ(play_every_way({request(10, "GET http://u:p@h.example:81/a?q HTTP/1.1\r\n\r\n"),
                               response(15, "HTTP/1.1 204 No\r\n\r\n")}),
