@@ -29,6 +29,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto cut = sonde::parse_request_head(bytes.first(request.consumed - 1), {});
         check(cut.state == sonde::ParseState::need_more);
     }
+    const auto trace = sonde::trace_context(request.trace);
+    check(trace.trace_id.empty() || trace.trace_id.view().size() == 32);
+    check(trace.parent_span_id.empty() || trace.parent_span_id.view().size() == 16);
     const auto response = sonde::parse_response_head(bytes, {});
     check(response.consumed <= size);
     if (response.state == sonde::ParseState::done) {
