@@ -1,3 +1,5 @@
+#include <sys/socket.h>
+
 #include <algorithm>
 
 #include "agent/pipeline/http1_exchange.hpp"
@@ -164,7 +166,10 @@ void Http1Exchange::on(Connection& c, const ConnClose& event) {
     const bool server_left = c.side == Side::server && event.error == 0 && !c.request_fin;
     const auto outcome = server_left ? Outcome::error : Outcome::aborted;
     if (stream.state == MessageStream::State::body && !c.pending.empty() && c.pending.front().response_seen) {
-        const bool whole = !stream.end_known && (stream.head_cut || stream.likely_end);
+        // a Unix socket has no FIN: its end in order is the response's
+        const bool in_order = c.local.family == AF_UNIX && event.error == 0;
+        const bool whole = !stream.end_known && (stream.head_cut || stream.likely_end ||
+                                                 (in_order && stream.framing == BodyFraming::until_close));
         if (whole || stream.complete()) {
             end_response(c);
         } else {
