@@ -47,6 +47,7 @@ __u64 bpf_ringbuf_query(void* map, __u64 flags) { return 0; }
 __u32 bpf_get_smp_processor_id(void) { return 0; }
 __u64 bpf_ktime_get_ns(void) { return running->now_ns; }
 __u64 bpf_get_current_task(void) { return 0; }
+struct task_struct *bpf_get_current_task_btf(void) { return 0; }
 
 long bpf_loop(__u32 steps, void* callback, void* context, __u64 flags) {
     long (*step)(__u64 index, void* context) = callback;

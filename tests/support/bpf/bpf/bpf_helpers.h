@@ -21,6 +21,7 @@ __u64 bpf_ringbuf_query(void *ring, __u64 flags);
 __u32 bpf_get_smp_processor_id(void);
 __u64 bpf_ktime_get_ns(void);
 __u64 bpf_get_current_task(void);
+struct task_struct *bpf_get_current_task_btf(void);
 long bpf_loop(__u32 steps, void *callback, void *context, __u64 flags);
 
 #endif
