@@ -109,7 +109,7 @@ std::vector<Sample> Agent::samples() const {
     add_tracker(out, pipeline_->tracker_stats());
     add_redaction(out, pipeline_->redactor());
     add_sampling(out, pipeline_->sampler());
-    if (!ready_.load(std::memory_order_acquire)) return out;  // the sinks are still being opened
+    if (!sinks_open_.load(std::memory_order_acquire)) return out;
     for (const auto& delivery : deliveries_) {
         add_delivery(out, *delivery);
         out.push_back(counter("sonde_sampling_sink_dropped_total",
@@ -164,8 +164,9 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     handlers["/metrics"] = metrics_handler(std::move(metrics));
     handlers["/healthz"] = [ready] { return ready("alive\n"); };
     handlers["/readyz"] = [ready, raw = agent.get()] {
-        return raw->ready_.load(std::memory_order_acquire) ? ready("ready\n")
-                                                           : Response{503, "text/plain; charset=utf-8", "starting\n"};
+        return raw->watching_.load(std::memory_order_acquire)
+                   ? ready("ready\n")
+                   : Response{503, "text/plain; charset=utf-8", "starting\n"};
     };
     auto server = HttpServer::start(config.listen, std::move(handlers));
     if (!server) return server.error();
@@ -179,7 +180,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->pipeline_->add(*agent->deliveries_.back());
     }
     if (agent->resources_) agent->resources_->start();
-    agent->ready_.store(true, std::memory_order_release);
+    agent->sinks_open_.store(true, std::memory_order_release);
     return agent;
 }
 

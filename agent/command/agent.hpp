@@ -31,6 +31,8 @@ public:
     [[nodiscard]] const Pipeline& pipeline() const { return *pipeline_; }
     // HOST:PORT that the HTTP server listens on.
     [[nodiscard]] const std::string& address() const { return address_; }
+    // Traffic is being watched from now on: /readyz says so.
+    void set_watching() { watching_.store(true, std::memory_order_release); }
     // Delivers what is open, drains and flushes the sinks.
     Status stop(const EventSource& source);
 
@@ -45,8 +47,9 @@ private:
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
     std::shared_ptr<ResourceCollector> resources_;  // null in a replay
-    std::atomic<bool> ready_{false};                // probes attached, sinks open
-    std::unique_ptr<HttpServer> server_;            // last: its threads read all of the above
+    std::atomic<bool> sinks_open_{false};
+    std::atomic<bool> watching_{false};
+    std::unique_ptr<HttpServer> server_;  // last: its threads read all of the above
     std::string address_;
 };
 

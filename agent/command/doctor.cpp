@@ -38,10 +38,13 @@ int doctor_command(const Config& config) {
     ::uname(&system);
     line(true, "kernel", std::string(system.release) + " " + system.machine);
     bool good = true;
-    auto probe = Probe::attach({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
+    auto probe = Probe::prepare({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
     if (!probe) {
         good = false;
         line(false, "probes", probe.error().message());
+    } else if (const auto watched = (*probe)->watch_traffic(); !watched) {
+        good = false;
+        line(false, "probes", watched.error().message());
     } else {
         good = show((*probe)->features());
         if (const auto resources = ResourceProbe::attach((*probe)->scheduler_offset_fd())) {

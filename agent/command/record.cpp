@@ -53,14 +53,15 @@ private:
 int record_command(const Config& config, const std::string& file, double seconds) {
     using Clock = std::chrono::steady_clock;
     const StopSignals signals;
-    auto probe = Probe::attach({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
+    auto probe = Probe::prepare({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
     if (!probe) return report(probe.error());
     auto source = RingSource::open(**probe);
     if (!source) return report(source.error());
     auto recorder = Recorder::open(file, (*source)->realtime_offset_ns());
     if (!recorder) return report(recorder.error());
-    std::fprintf(stderr, "recording to %s; stop with Ctrl-C\n", file.c_str());
     Copy copy(**recorder);
+    if (const auto watched = (*probe)->watch_traffic(); !watched) return report(watched.error());
+    std::fprintf(stderr, "recording to %s; stop with Ctrl-C\n", file.c_str());
     const auto started = Clock::now();
     while (!StopSignals::stop_requested()) {
         if (auto polled = (*source)->poll(copy, 20); !polled) return report(polled.error());

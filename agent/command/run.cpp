@@ -82,7 +82,7 @@ void say_goodbye(const Agent& agent, const EventSource& source) {
 int run_command(const Config& config) {
     const StopSignals signals;
     ::prctl(PR_SET_NAME, "pipeline");
-    auto probe = Probe::attach({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
+    auto probe = Probe::prepare({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
     if (!probe) return report(probe.error());
     auto source = RingSource::open(**probe);
     if (!source) return report(source.error());
@@ -96,6 +96,8 @@ int run_command(const Config& config) {
     }
     auto agent = Agent::start(config, **source, features, std::move(resources));
     if (!agent) return report(agent.error());
+    if (const auto watched = (*probe)->watch_traffic(); !watched) return report(watched.error());
+    (*agent)->set_watching();
     greet(**agent, config, features);
 
     Display display(config.interval_s);

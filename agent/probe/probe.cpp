@@ -164,6 +164,15 @@ public:
         return done();
     }
 
+    Status watch_traffic() override {
+        for (auto* program : {parts_.ingress, parts_.egress}) {
+            Link link(bpf_program__attach_cgroup(program, cgroup_.get()));
+            if (!link) return fail("cannot attach the packet program to the cgroup v2 root: " + libbpf_words());
+            links_.push_back(std::move(link));
+        }
+        return done();
+    }
+
     const std::vector<Feature>& features() const override { return features_; }
     int ring_fd() const override { return bpf_map__fd(parts_.ring); }
     std::uint32_t ring_bytes() const override { return bpf_map__max_entries(parts_.ring); }
@@ -240,8 +249,8 @@ private:
         if (root.empty())
             return fail("cgroup v2 is not mounted",
                         "mount it with: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2");
-        UniqueFd cgroup(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!cgroup) return fail("cannot open the cgroup v2 root " + root + ": " + std::strerror(errno));
+        cgroup_ = UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!cgroup_) return fail("cannot open the cgroup v2 root " + root + ": " + std::strerror(errno));
         libbpf_words().clear();
         const bool has_loops = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, nullptr) == 1;
         auto followed = has_loops ? load_packets(packet_, options, packet_bpf__open, packet_bpf__load)
@@ -249,14 +258,6 @@ private:
         if (!followed && !load_packets(packet_plain_, options, packet_plain_bpf__open, packet_plain_bpf__load))
             return fail("the kernel refused the packet program: " + libbpf_words(),
                         "sonde doctor tells what this kernel allows");
-        const auto attach = [&](bpf_program* program) -> bool {
-            Link link(bpf_program__attach_cgroup(program, cgroup.get()));
-            if (!link) return false;
-            links_.push_back(std::move(link));
-            return true;
-        };
-        if (!attach(parts_.ingress) || !attach(parts_.egress))
-            return fail("cannot attach the packet program to " + root + ": " + libbpf_words());
         features_.push_back({"packets", true, "cgroup_skb on " + root, "nothing is seen"});
         features_.push_back({"bodies_followed", packet_ != nullptr, packet_ ? "bpf_loop" : followed.error().what,
                              "the exact end of chunked bodies, heads longer than the capture"});
@@ -400,6 +401,7 @@ private:
     }
 
     std::unique_ptr<btf, BtfFree> kernel_;
+    UniqueFd cgroup_;        // the root of cgroup v2
     PacketSkeleton packet_;  // or, where the kernel has no loops,
     PacketPlainSkeleton packet_plain_;
     PacketParts parts_;
@@ -430,7 +432,7 @@ std::string find_cgroup2_root(std::string_view mountinfo) {
     return {};
 }
 
-Result<std::unique_ptr<Probe>> Probe::attach(const ProbeOptions& options) {
+Result<std::unique_ptr<Probe>> Probe::prepare(const ProbeOptions& options) {
     auto probe = std::make_unique<AttachedProbe>();
     if (auto started = probe->start(options); !started) return started.error();
     return std::unique_ptr<Probe>(std::move(probe));

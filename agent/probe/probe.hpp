@@ -19,10 +19,15 @@ struct ProbeOptions {
 // The loaded and attached kernel programs. Everything goes with the object: nothing is pinned.
 class Probe {
 public:
-    // Loads the best variant of each hook. Fails only where nothing would be seen at all (no privilege, no BTF,
-    // no cgroup2, packet hooks refused); anything less is a feature that is off, with its reason.
-    static Result<std::unique_ptr<Probe>> attach(const ProbeOptions& options);
+    // Loads the best variant of each hook, which takes a second or more, and attaches all but those that see traffic.
+    // Fails only where nothing would be seen at all (no privilege, no BTF, no cgroup2, packet hooks refused); anything
+    // less is a feature that is off, with its reason.
+    static Result<std::unique_ptr<Probe>> prepare(const ProbeOptions& options);
     virtual ~Probe() = default;
+
+    // Attaches the packet hooks: from here on traffic fills the ring, at saturation within a fraction of a second.
+    // Once, by who is about to poll.
+    virtual Status watch_traffic() = 0;
 
     [[nodiscard]] virtual const std::vector<Feature>& features() const = 0;
     [[nodiscard]] virtual int ring_fd() const = 0;
