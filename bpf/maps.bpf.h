@@ -39,12 +39,23 @@ enum conn_state {
 	CONN_MAYBE = 0, /* the first bytes are too few to tell */
 	CONN_HTTP1 = 1,
 	CONN_IGNORED = 2, /* not ours: leave at once */
+	CONN_TLS = 3,	  /* tls.bpf.c sees what it carries, if anyone can */
 };
 
 /* Progress that nobody has asked for yet (progress.bpf.h). */
 struct waiting {
 	struct sonde_passed passed;
 	__u64 taken_ns; /* passed.time_ns of the one sent last */
+};
+
+/* CONN_TLS: when the bytes that the application has not read yet reached the socket. */
+struct tls_arrival {
+	__u64 first_ns; /* CLOCK_MONOTONIC of the first of them */
+	__u64 last_ns;	/* and of the last segment of all */
+	__u32 last_seq; /* where that segment began */
+	__u32 end_seq;	/* and ended */
+	__u32 owned;	/* who reads has been told to user space */
+	__u32 pad;
 };
 
 /* Directions are written under no lock: in and out may run on two CPUs at once. Each run belongs to one
@@ -56,12 +67,13 @@ struct conn {
 	__u32 announced;      /* conn_open has reached the ring */
 	struct sonde_run runs[2];
 	struct waiting waiting[2];
-	__u32 unread;	  /* request bytes have arrived that the application has not read */
-	__u32 unread_seq; /* the first of them */
-	__u32 owner_tid;  /* client: the thread that was last seen reading */
-	__u64 cookie;	  /* of the socket: asked once */
-	__u32 sniffed;	  /* CONN_MAYBE: number of bytes in `first` */
-	__u8 first[24];	  /* CONN_MAYBE: first payload bytes of the request direction */
+	__u32 unread;		/* request bytes have arrived that the application has not read */
+	__u32 unread_seq;	/* the first of them */
+	__u32 owner_tid;	/* client: the thread that was last seen reading */
+	__u64 cookie;		/* of the socket: asked once */
+	__u32 sniffed;		/* CONN_MAYBE: number of bytes in `first` */
+	__u8 first[24];		/* CONN_MAYBE: first payload bytes of the request direction */
+	struct tls_arrival tls; /* CONN_TLS */
 };
 
 /* Purpose: state of each connection that carries HTTP. Key: socket. Writer: packet.bpf.c, socket.bpf.c.
@@ -72,6 +84,88 @@ struct {
 	__type(key, int);
 	__type(value, struct conn);
 } conns SEC(".maps");
+
+/* A call into a TLS library that has not returned. */
+struct tls_call {
+	__u64 object;	  /* SSL *, gnutls_session_t, *tls.Conn; 0: no call */
+	__u64 buffer;	  /* user address of the plaintext */
+	__u64 length_ptr; /* user address of a size_t with the number of bytes; 0: the return value tells */
+	__u64 entered_ns; /* CLOCK_MONOTONIC */
+	__u32 op;	  /* enum tls_op */
+	__u32 received;	  /* inside the call the thread has received from a socket */
+};
+
+/* Purpose: ties plaintext to sockets: the call the thread is in, the TLS socket it received from last.
+ * Key: thread. Writer: socket.bpf.c (what was received), tls.bpf.c (the call). Freed with the thread.
+ * No memory: the plaintext is counted as request_head/map_full. */
+struct tls_thread {
+	struct tls_call call;
+	__u64 cookie;	/* of the TLS socket received from last; 0: none yet */
+	__u64 taken_ns; /* arrival of what was taken from it, while it is tied to nothing; 0: nothing */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tls_thread);
+} tls_threads SEC(".maps");
+
+/* One object of a TLS library. A process may be forked: the same address is another object there. */
+struct tls_key {
+	__u64 object;
+	__u32 tgid;
+	__u32 pad;
+};
+
+struct tls_session {
+	struct conn conn;  /* of the plaintext, as packet.bpf.c keeps it; cookie: 0 until it is tied */
+	__u64 socket;	   /* cookie of the tied socket; 0: not tied, conn.cookie is made up */
+	__u32 bytes[2];	   /* plaintext so far, by enum sonde_direction: the virtual sequence numbers */
+	__u32 contradicts; /* plaintext came out that the tied socket cannot have brought */
+	__u32 pad;
+};
+
+/* Purpose: what a TLS object carries. Writer: tls.bpf.c. Deleted when the object is freed, by user space when
+ * the process has ended. Full: the plaintext is counted as request_head/map_full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* most machines carry a few: no 8 MB for all of them */
+	__type(key, struct tls_key);
+	__type(value, struct tls_session);
+} tls_sessions SEC(".maps");
+
+/* Purpose: calls into Go's crypto/tls that have not returned. Key: goroutine (its threads change), pad: 1 for
+ * the handshake inside another call. Writer and deletion: tls.bpf.c; user space when the process has ended.
+ * Full: the plaintext is counted as request_head/map_full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tls_key);
+	__type(value, struct tls_call);
+} go_calls SEC(".maps");
+
+/* The socket of an object. */
+struct tls_tie {
+	struct tls_key owner;
+	__u64
+	    taken_ns;  /* arrival of the first bytes taken that have not come out as plaintext; 0: all have */
+	__u64 last_ns; /* arrival of what was taken last */
+	__u32 drained; /* the object has asked for more since something was taken */
+	__u32 closed;  /* the socket went to TCP_CLOSE: conn_close has been sent */
+};
+
+/* Purpose: one object per socket. Key: socket cookie. Writer: tls.bpf.c (the tie), socket.bpf.c (what is
+ * taken from the socket). Deletion: as tls_sessions. Full: the object is not tied, its endpoints stay
+ * unobserved. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct tls_tie);
+} tls_ties SEC(".maps");
 
 /* The thread on this CPU and its CPU clock: cpu time = base_ns + (now - since_ns). */
 struct cpu_thread {

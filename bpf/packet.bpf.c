@@ -17,6 +17,7 @@ static __always_inline long payload__load(payload_source *skb, __u64 offset, voi
 }
 
 #include "bpf/http_run.bpf.h"
+#include "bpf/tls_socket.bpf.h"
 
 #define PASS 1
 #define ETH_P_IP 0x0800
@@ -101,6 +102,21 @@ static __always_inline int parse_segment(struct __sk_buff *skb, struct segment *
 	return 0;
 }
 
+/* Retransmitted bytes: all of them were received in order, or sent, before. */
+static __always_inline int is_old(struct bpf_sock *sk, const struct segment *seg)
+{
+	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
+	__u32 received, sent;
+
+	if (!tp)
+		return 0;
+	/* volatile: one load from a chosen offset is arithmetic on the pointer, which the verifier refuses */
+	received = *(volatile __u32 *)&tp->rcv_nxt;
+	sent = *(volatile __u32 *)&tp->snd_nxt;
+	return seg->length > 0 &&
+	       !sonde_seq_before(seg->direction == SONDE_IN ? received : sent, seg->seq + seg->length);
+}
+
 static __always_inline void announce(struct __sk_buff *skb, struct bpf_sock *sk, struct conn *conn,
 				     __u64 cookie)
 {
@@ -131,15 +147,28 @@ static __always_inline void announce(struct __sk_buff *skb, struct bpf_sock *sk,
 	conn->announced = 1;
 }
 
+/* What the segment begins like: enum sonde_tls_sniff. */
+static __noinline int tls_verdict(struct __sk_buff *skb, const struct segment *seg)
+{
+	__u8 bytes[SONDE_TLS_SNIFF_BYTES];
+
+	if (seg->length < sizeof(bytes) || bpf_skb_load_bytes(skb, seg->payload_offset, bytes, sizeof(bytes)))
+		return SONDE_TLS_NO;
+	return sonde_sniff_tls(bytes, sizeof(bytes));
+}
+
 /* The state of a connection whose first bytes look like a request; none where they do not. */
 static __always_inline struct conn *open_conn(struct __sk_buff *skb, struct bpf_sock *sk,
 					      const struct segment *seg)
 {
-	int verdict = http_run__segment_verdict(skb, seg, 1);
+	int verdict = http_run__segment_verdict(skb, seg, 1), tls = SONDE_TLS_NO;
 	struct conn *conn;
 
-	if (verdict == SONDE_SNIFF_NO)
-		return 0;
+	if (verdict == SONDE_SNIFF_NO) {
+		tls = tls_verdict(skb, seg);
+		if (tls == SONDE_TLS_NO)
+			return 0;
+	}
 	conn = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!conn) {
 		emit__lost_before_reserve(SONDE_REC_CONN_OPEN, SONDE_LOSS_MAP_FULL);
@@ -149,7 +178,52 @@ static __always_inline struct conn *open_conn(struct __sk_buff *skb, struct bpf_
 	conn->last_direction = !seg->direction; /* the first segment is a turn */
 	conn->state = verdict == SONDE_SNIFF_YES ? CONN_HTTP1 : CONN_MAYBE;
 	conn->cookie = bpf_get_socket_cookie(skb);
+	if (tls) {
+		conn->state = CONN_TLS;
+		if (tls == SONDE_TLS_MIDDLE)
+			conn->role = SONDE_ROLE_UNKNOWN;
+	}
 	return conn;
+}
+
+/* The first segment names the server; of the others only their arrival matters. */
+static __noinline int emit_hello(struct __sk_buff *skb, const struct segment *seg, __u64 cookie)
+{
+	struct sonde_tls_hello *hello;
+	__u64 n = seg->length, beyond_first;
+
+	if (n > SONDE_TLS_HELLO_MAX)
+		n = SONDE_TLS_HELLO_MAX;
+	beyond_first = n - 1; /* as in DEFINE_EMIT_HEAD */
+	asm volatile("" : "+r"(beyond_first));
+	if (beyond_first > SONDE_TLS_HELLO_MAX - 1)
+		return 0;
+	n = beyond_first + 1;
+	hello = emit__reserve(SONDE_REC_TLS_HELLO, sizeof(*hello) + SONDE_TLS_HELLO_MAX, sizeof(*hello) + n,
+			      cookie, 0);
+	if (!hello)
+		return 0;
+	hello->length = seg->length;
+	hello->captured = n;
+	hello->direction = seg->direction;
+	hello->pad = 0;
+	if (bpf_skb_load_bytes(skb, seg->payload_offset, hello->data, n)) {
+		emit__discard(hello, SONDE_LOSS_READ_FAULT);
+		return 0;
+	}
+	emit__submit(hello);
+	return 1;
+}
+
+static __always_inline void on_tls(struct __sk_buff *skb, struct bpf_sock *sk, struct conn *conn,
+				   const struct segment *seg)
+{
+	if (seg->length == 0 || is_old(sk, seg))
+		return;
+	if (!conn->announced)
+		announce(skb, sk, conn, conn->cookie);
+	if (seg->direction == SONDE_IN)
+		tls_socket__arrived(conn, seg->seq, seg->length);
 }
 
 static __always_inline void on_payload(struct __sk_buff *skb, struct bpf_sock *sk, const struct segment *seg)
@@ -157,10 +231,17 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct bpf_sock *s
 	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
 	int is_request;
 
-	if (!conn)
+	if (!conn) {
 		conn = open_conn(skb, sk, seg);
+		if (conn && conn->state == CONN_TLS && conn->role != SONDE_ROLE_UNKNOWN)
+			emit_hello(skb, seg, conn->cookie);
+	}
 	if (!conn || conn->state == CONN_IGNORED)
 		return;
+	if (conn->state == CONN_TLS) {
+		on_tls(skb, sk, conn, seg);
+		return;
+	}
 	is_request = (seg->direction == SONDE_IN) == (conn->role == SONDE_ROLE_SERVER);
 	if (!conn->announced)
 		announce(skb, sk, conn, conn->cookie);

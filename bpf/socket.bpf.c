@@ -9,7 +9,8 @@
 #include "bpf/deferred.bpf.h"
 #include "bpf/emit.bpf.h"
 #include "bpf/progress.bpf.h"
-#include "bpf/thread_clock.bpf.h"
+#include "bpf/socket_read.bpf.h"
+#include "bpf/tls_socket.bpf.h"
 
 #define IPPROTO_TCP_NUMBER 6
 #define AF_INET 2
@@ -18,10 +19,9 @@
 /* Called after the application has received: copied_seq tells what it took. A peek takes nothing. */
 static __always_inline void on_read(struct sock *sk)
 {
-	struct sonde_socket_read *read;
 	struct tcp_sock *tp;
 	struct conn *conn;
-	__u32 copied_seq, tid;
+	__u32 copied_seq;
 
 	conn = bpf_sk_storage_get(&conns, sk, 0, 0);
 	if (!conn || !conn->unread || conn->state == CONN_IGNORED)
@@ -30,24 +30,14 @@ static __always_inline void on_read(struct sock *sk)
 	if (!tp)
 		return;
 	copied_seq = tp->copied_seq;
+	if (conn->state == CONN_TLS) {
+		tls_socket__received(conn, copied_seq);
+		return;
+	}
 	if (!sonde_seq_before(conn->unread_seq, copied_seq))
 		return;
 	conn->unread = 0;
-	tid = 0;
-	if (conn->role == SONDE_ROLE_CLIENT) {
-		/* a client's thread matters once; a server's with every request */
-		tid = (__u32)bpf_get_current_pid_tgid();
-		if (conn->owner_tid == tid)
-			return;
-	}
-	read = emit__reserve(SONDE_REC_SOCKET_READ, sizeof(*read), sizeof(*read), conn->cookie, 0);
-	if (!read)
-		return;
-	conn->owner_tid = tid;
-	read->copied_seq = copied_seq;
-	read->pad = 0;
-	read->h.flags |= thread_clock__read(&read->thread, read->h.time_ns);
-	emit__submit(read);
+	socket_read__emit(conn, copied_seq, 0);
 }
 
 /* from 6.3 (kernel commit 6e6eda44b939): every receive of every socket, whatever the system call */
@@ -152,6 +142,8 @@ int BPF_PROG(socket_set_state, struct sock *sk, int oldstate, int newstate)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return 0;
+	if (conn->state == CONN_TLS)
+		tls_socket__closed(conn);
 	progress__flush(conn, SONDE_IN);
 	progress__flush(conn, SONDE_OUT);
 	close = emit__reserve(SONDE_REC_CONN_CLOSE, sizeof(*close), sizeof(*close), conn->cookie, 0);

@@ -109,6 +109,9 @@ std::vector<Sample> Agent::samples() const {
     add_tracker(out, pipeline_->tracker_stats());
     add_redaction(out, pipeline_->redactor());
     add_sampling(out, pipeline_->sampler());
+    out.push_back(counter("sonde_tls_connections_forgotten_total",
+                          "Number of TLS connections that were forgotten before their end because too many were open.",
+                          pipeline_->tls_connections()->forgotten()));
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
     for (const auto& delivery : deliveries_) {
         add_delivery(out, *delivery);
@@ -120,7 +123,8 @@ std::vector<Sample> Agent::samples() const {
 }
 
 Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSource& source,
-                                            std::vector<Feature> features, std::unique_ptr<ResourceSource> resources) {
+                                            std::vector<Feature> features, std::unique_ptr<ResourceSource> resources,
+                                            std::function<bool()> probes_attached) {
     std::unique_ptr<Agent> agent(new Agent);
     agent->http_metrics_ = std::make_shared<HttpMetrics>();
     PipelineOptions options;
@@ -161,12 +165,12 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     const auto ready = [](const std::string& text) { return Response{200, "text/plain; charset=utf-8", text}; };
     Handlers handlers;
     metrics.push_back(agent->self_metrics_);
+    metrics.push_back(agent->pipeline_->tls_connections());
     handlers["/metrics"] = metrics_handler(std::move(metrics));
     handlers["/healthz"] = [ready] { return ready("alive\n"); };
-    handlers["/readyz"] = [ready, raw = agent.get()] {
-        return raw->watching_.load(std::memory_order_acquire)
-                   ? ready("ready\n")
-                   : Response{503, "text/plain; charset=utf-8", "starting\n"};
+    handlers["/readyz"] = [ready, raw = agent.get(), probes_attached = std::move(probes_attached)] {
+        const bool is_ready = raw->watching_.load(std::memory_order_acquire) && (!probes_attached || probes_attached());
+        return is_ready ? ready("ready\n") : Response{503, "text/plain; charset=utf-8", "starting\n"};
     };
     auto server = HttpServer::start(config.listen, std::move(handlers));
     if (!server) return server.error();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,10 +22,12 @@ namespace sonde {
 class Agent {
 public:
     // source outlives the agent. features: of this machine; empty in a replay, which says nothing about it.
-    // resources: null where the kernel offers none.
+    // resources: null where the kernel offers none. probes_attached: asked by /readyz once traffic is
+    // watched; any thread.
     static Result<std::unique_ptr<Agent>> start(const Config& config, const EventSource& source,
                                                 std::vector<Feature> features,
-                                                std::unique_ptr<ResourceSource> resources = nullptr);
+                                                std::unique_ptr<ResourceSource> resources = nullptr,
+                                                std::function<bool()> probes_attached = {});
     ~Agent();
 
     [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }

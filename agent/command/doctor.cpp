@@ -1,7 +1,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "agent/command/commands.hpp"
 #include "agent/command/terminal.hpp"
@@ -30,6 +33,13 @@ bool show(const std::vector<Feature>& features) {
     return good;
 }
 
+// Libraries and executables with TLS inside that the standard places and the running processes have.
+std::vector<TlsFileState> tls_files(const Probe& probe) {
+    if (probe.tls() == nullptr) return {};
+    probe.tls()->wait_first_look(std::chrono::seconds(10));
+    return probe.tls()->files();
+}
+
 }  // namespace
 
 // Loads and attaches every hook for a moment: what it says is what `run` would get.
@@ -53,6 +63,11 @@ int doctor_command(const Config& config) {
             good = false;
             line(false, "process_usage", resources.error().message());
         }
+        for (const auto& file : tls_files(**probe)) {
+            line(file.attached, "tls_library",
+                 file.path + " (" + std::string(to_string(file.kind)) + "): " + file.detail);
+            good = good && file.attached;
+        }
     }
     if (auto server = HttpServer::start(config.listen, {}); server) {
         line(true, "address", config.listen + " is free");
@@ -62,8 +77,9 @@ int doctor_command(const Config& config) {
     }
     std::printf(
         "\nnot observable by design: QUIC, sockets that bypass the TCP stack (AF_XDP, sockmap), Unix sockets used\n"
-        "through io_uring, sendmmsg or 32-bit system calls;\n"
-        "not yet: TLS, HTTP/2\n");
+        "through io_uring, sendmmsg or 32-bit system calls, plaintext of TLS libraries without symbols (JSSE, rustls,\n"
+        "stripped static builds): counted by server name;\n"
+        "not yet: HTTP/2\n");
     return good ? 0 : 1;
 }
 

@@ -94,9 +94,13 @@ int run_command(const Config& config) {
     } else {
         features.push_back({"process_usage", false, attached.error().message(), "what processes use"});
     }
-    auto agent = Agent::start(config, **source, features, std::move(resources));
+    auto agent = Agent::start(config, **source, features, std::move(resources), [raw = probe->get()] {
+        auto* tls = raw->tls();
+        return tls == nullptr || tls->wait_first_look(std::chrono::milliseconds(0));
+    });
     if (!agent) return report(agent.error());
     if (const auto watched = (*probe)->watch_traffic(); !watched) return report(watched.error());
+    (*agent)->pipeline().set_watch((*probe)->tls());
     (*agent)->set_watching();
     greet(**agent, config, features);
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "agent/metric/prometheus_histogram.hpp"
 #include "agent/route/route_table.hpp"
 
 namespace sonde {
@@ -63,21 +64,6 @@ std::string clean(std::string_view s) {
         }
     }
     return out;
-}
-
-template <typename Bounds>
-prometheus::ClientMetric::Histogram to_prometheus(const ExplicitHistogram<Bounds>& histogram) {
-    const auto snapshot = histogram.snapshot();
-    prometheus::ClientMetric::Histogram out;
-    out.sample_count = snapshot.count;
-    out.sample_sum = static_cast<double>(snapshot.sum) / Bounds::unit;
-    out.bucket.reserve(Bounds::shown.size());
-    std::uint64_t cumulative = 0;
-    for (std::size_t i = 0; i < Bounds::shown.size(); ++i) {
-        cumulative += snapshot.counts[i];
-        out.bucket.push_back({cumulative, Bounds::shown[i]});
-    }
-    return out;  // the serializer adds +Inf
 }
 
 void add_label(std::vector<Label>& labels, const char* name, std::string_view value) {

@@ -20,6 +20,7 @@ struct ConnOpen {
     Endpoint local;
     Endpoint remote;
     Side side = Side::server;
+    bool side_known = true;  // false: TLS that was open before sonde looked; its first plaintext tells
 };
 
 struct ConnClose {
@@ -62,9 +63,11 @@ struct Head {
     std::uint64_t time_ns = 0;
     bool is_request = false;
     bool outgoing = false;
-    bool continued = false;  // continues the head of the segment before
-    bool more = false;       // the segment's next bytes follow in another record
-    bool early = false;      // as in Progress
+    bool continued = false;     // continues the head of the segment before
+    bool more = false;          // the segment's next bytes follow in another record
+    bool early = false;         // as in Progress
+    bool tls = false;           // plaintext: seq and ack count its bytes
+    bool no_endpoints = false;  // which socket carried it could not be told for certain
     std::uint8_t tcp_flags = 0;
     std::uint32_t seq = 0;
     std::uint32_t ack = 0;
@@ -80,7 +83,18 @@ struct SocketRead {
     std::uint64_t cookie = 0;
     std::uint64_t time_ns = 0;
     std::uint32_t copied_seq = 0;
+    bool no_arrival = false;  // when the bytes reached the socket was not observed
+    bool handshake = false;   // of TLS: copied_seq means nothing, the thread tells who serves the connection
     ThreadClock thread;
+};
+
+// The first bytes of a TLS connection.
+struct TlsHello {
+    std::uint64_t cookie = 0;
+    std::uint64_t time_ns = 0;
+    bool outgoing = false;     // seen at the client's socket
+    std::uint32_t length = 0;  // of the segment; what was captured of it is in bytes
+    std::span<const std::byte> bytes;
 };
 
 struct ProcExec {
@@ -108,6 +122,6 @@ struct ProcInfo {
     std::string_view container_id;
 };
 
-using Event = std::variant<ConnOpen, ConnClose, Head, Progress, SocketRead, ProcExec, ProcExit, ProcInfo>;
+using Event = std::variant<ConnOpen, ConnClose, Head, Progress, SocketRead, ProcExec, ProcExit, ProcInfo, TlsHello>;
 
 }  // namespace sonde

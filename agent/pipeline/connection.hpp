@@ -18,6 +18,7 @@ struct PendingRequest {
     std::uint32_t ack = 0;  // where the response was to begin, had nothing been outstanding
     bool request_complete = false;
     bool has_read = false;
+    bool arrival_known = true;
     bool shares_read = false;  // an earlier request of the pipeline was read by the same call
     bool response_seen = false;
     bool is_connect_or_upgrade = false;
@@ -48,6 +49,7 @@ struct Connection {
 
     State state = State::http1;
     bool endpoints_known = false;
+    bool tls = false;
     Side side = Side::server;
     Endpoint local;
     Endpoint remote;

@@ -58,7 +58,7 @@ void ConnectionTracker::evict_oldest() {
 
 void ConnectionTracker::on(const ConnOpen& event) {
     auto& c = find(event.cookie, event.time_ns, event.side == Side::server);
-    c.side = event.side;
+    if (event.side_known || !c.tls) c.side = event.side;
     c.local = event.local;
     c.remote = event.remote;
     c.endpoints_known = true;
@@ -67,6 +67,12 @@ void ConnectionTracker::on(const ConnOpen& event) {
 void ConnectionTracker::on(const Head& event) {
     if (event.has_before) on(event.before);
     auto& c = find(event.cookie, event.time_ns, event.is_request != event.outgoing);
+    if (event.tls && !c.tls) {
+        // the socket may have been joined in the middle: the plaintext tells who asks
+        c.tls = true;
+        c.side = event.is_request == event.outgoing ? Side::client : Side::server;
+    }
+    if (event.no_endpoints) c.endpoints_known = false;
     if (c.state == Connection::State::http1) http1_.on(c, event);
 }
 
@@ -82,6 +88,10 @@ void ConnectionTracker::on(const SocketRead& event) {
     const auto at = connections_.find(event.cookie);
     if (at == connections_.end()) return;
     auto& c = *at->second;
+    if (event.handshake) {  // other work of the thread, but no request
+        if (c.side == Side::server) ++reads_.of(event.thread.tid);
+        return;
+    }
     c.has_read = true;
     c.last_read = event;
     if (c.side == Side::server) c.last_reads_on_thread = ++reads_.of(event.thread.tid);

@@ -35,11 +35,12 @@ std::optional<Event> decode_open(std::span<const std::byte> record) {
     sonde_conn_open raw;
     if (!load(record, raw) || record.size() != sizeof raw) return {};
     if (raw.family != AF_INET && raw.family != AF_INET6 && raw.family != AF_UNIX) return {};
-    if (raw.role != SONDE_ROLE_SERVER && raw.role != SONDE_ROLE_CLIENT) return {};
+    if (raw.role > SONDE_ROLE_CLIENT) return {};
     ConnOpen event;
     event.cookie = raw.h.cookie;
     event.time_ns = raw.h.time_ns;
     event.side = raw.role == SONDE_ROLE_SERVER ? Side::server : Side::client;
+    event.side_known = raw.role != SONDE_ROLE_UNKNOWN;
     std::memcpy(event.local.address.data(), raw.local, sizeof raw.local);
     std::memcpy(event.remote.address.data(), raw.remote, sizeof raw.remote);
     event.local.port = raw.local_port;
@@ -90,6 +91,8 @@ std::optional<Event> decode_head(std::span<const std::byte> record) {
     event.continued = (raw.h.flags & SONDE_FLAG_CONTINUED) != 0;
     event.more = (raw.h.flags & SONDE_FLAG_MORE) != 0;
     event.early = (raw.h.flags & SONDE_FLAG_EARLY) != 0;
+    event.tls = (raw.h.flags & SONDE_FLAG_TLS) != 0;
+    event.no_endpoints = (raw.h.flags & SONDE_FLAG_NO_ENDPOINTS) != 0;
     event.tcp_flags = raw.tcp_flags;
     event.seq = raw.seq;
     event.ack = raw.ack;
@@ -118,7 +121,23 @@ std::optional<Event> decode_read(std::span<const std::byte> record) {
     event.cookie = raw.h.cookie;
     event.time_ns = raw.h.time_ns;
     event.copied_seq = raw.copied_seq;
+    event.no_arrival = (raw.h.flags & SONDE_FLAG_NO_ARRIVAL) != 0;
+    event.handshake = (raw.h.flags & SONDE_FLAG_HANDSHAKE) != 0;
     event.thread = clock_of(raw.thread, raw.h.flags);
+    return event;
+}
+
+std::optional<Event> decode_hello(std::span<const std::byte> record) {
+    sonde_tls_hello raw;
+    if (!load(record, raw)) return {};
+    if (raw.captured == 0 || raw.captured > raw.length || raw.captured > SONDE_TLS_HELLO_MAX) return {};
+    if (record.size() != sizeof raw + raw.captured || raw.direction > SONDE_OUT) return {};
+    TlsHello event;
+    event.cookie = raw.h.cookie;
+    event.time_ns = raw.h.time_ns;
+    event.outgoing = raw.direction == SONDE_OUT;
+    event.length = raw.length;
+    event.bytes = record.subspan(sizeof raw);
     return event;
 }
 
@@ -183,6 +202,8 @@ std::optional<Event> decode(std::span<const std::byte> record) {
             return decode_progress(record);
         case SONDE_REC_SOCKET_READ:
             return decode_read(record);
+        case SONDE_REC_TLS_HELLO:
+            return decode_hello(record);
         case SONDE_REC_PROC_EXEC:
             return decode_exec(record);
         case SONDE_REC_PROC_EXIT:

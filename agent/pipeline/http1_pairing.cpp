@@ -37,6 +37,7 @@ void Http1Exchange::assign_read(Connection& c, PendingRequest& request, bool sha
     request.has_read = true;
     request.shares_read = shares;
     request.read_ns = c.last_read.time_ns;
+    request.arrival_known = !c.last_read.no_arrival;
     request.read = c.last_read.thread;
     request.reads_on_thread = c.last_reads_on_thread;
 }
@@ -48,6 +49,7 @@ void Http1Exchange::take_request(Connection& c, const RequestHead& head, const H
     auto& t = request.transaction;
     t.cookie = event.cookie;
     t.side = c.side;
+    t.tls = c.tls;
     t.protocol = head.minor_version == 0 ? Protocol::http1_0 : Protocol::http1_1;
     t.method.assign(head.method);
     t.path.assign(head.path);

@@ -15,7 +15,7 @@ void set_phases(Side side, std::uint64_t last_ns, PendingRequest& request) {
         return;
     }
     if (!request.has_read) return;
-    set(Phase::queue, request.first_ns, request.read_ns);
+    if (request.arrival_known) set(Phase::queue, request.first_ns, request.read_ns);
     // bytes that come when the answer has begun keep nobody waiting
     const auto uploaded_ns =
         request.response_seen ? std::min(request.last_ns, request.response_first_ns) : request.last_ns;

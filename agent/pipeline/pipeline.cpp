@@ -43,8 +43,25 @@ void Pipeline::on_record(std::span<const std::byte> record) {
         return;
     }
     std::visit(Overloaded{
-                   [&](const ProcExec& e) { processes_.on_exec(e.pid, e.parent_pid, e.comm, e.filename); },
-                   [&](const ProcExit& e) { processes_.on_exit(e.pid); },
+                   [&](const ProcExec& e) {
+                       processes_.on_exec(e.pid, e.parent_pid, e.comm, e.filename);
+                       if (watch_ != nullptr) watch_->process_began(e.pid);
+                   },
+                   [&](const ProcExit& e) {
+                       processes_.on_exit(e.pid);
+                       if (watch_ != nullptr) watch_->process_ended(e.pid);
+                   },
+                   [&](const TlsHello& e) { tls_->on(e); },
+                   [&](const Head& e) {
+                       last_record_ns_ = e.time_ns;
+                       if (e.tls) tls_->on(e);
+                       tracker_.on(e);
+                   },
+                   [&](const ConnClose& e) {
+                       last_record_ns_ = e.time_ns;
+                       tls_->on(e);
+                       tracker_.on(e);
+                   },
                    [&](const ProcInfo& e) {
                        auto process = std::make_shared<Process>();
                        process->pid = e.pid;
@@ -56,6 +73,11 @@ void Pipeline::on_record(std::span<const std::byte> record) {
                        process->container_id = e.container_id;
                        redactor_.redact(*process);
                        processes_.put(std::move(process));
+                   },
+                   [&](const SocketRead& e) {
+                       last_record_ns_ = e.time_ns;
+                       if (e.handshake && watch_ != nullptr) watch_->process_speaks_tls(e.thread.pid);
+                       tracker_.on(e);
                    },
                    [&](const auto& e) {
                        last_record_ns_ = e.time_ns;
@@ -137,6 +159,7 @@ LossMatrix Pipeline::losses(const EventSource& source) const {
 }
 
 void Pipeline::report_losses(const EventSource& source) {
+    if (outlets_.empty()) return;  // nobody to tell yet: the first line tells all of it
     const auto now = losses(source);
     if (now.lost_total() == reported_.lost_total()) return;
     LossRecord loss;

@@ -8,7 +8,9 @@
 #include "agent/identity/process_table.hpp"
 #include "agent/identity/service.hpp"
 #include "agent/metric/http_metrics.hpp"
+#include "agent/model/process_watch.hpp"
 #include "agent/pipeline/connection_tracker.hpp"
+#include "agent/pipeline/tls_connections.hpp"
 #include "agent/redact/record_redactor.hpp"
 #include "agent/route/route_table.hpp"
 #include "agent/sample/sampler.hpp"
@@ -52,12 +54,17 @@ public:
     // A sink with a redaction or a limit of its own is known by its name.
     void add(Delivery& delivery);
 
+    // At most one; outlives the pipeline.
+    void set_watch(ProcessWatch* watch) { watch_ = watch; }
+
     void on_record(std::span<const std::byte> record) override;
     // About once a second: times of day, silent responses, the loss line.
     void tick(const EventSource& source);
     void finish(const EventSource& source);
 
     [[nodiscard]] const PipelineStats& stats() const { return stats_; }
+    // For /metrics; its Collect() may outlive the pipeline.
+    [[nodiscard]] std::shared_ptr<TlsConnections> tls_connections() const { return tls_; }
     [[nodiscard]] const TrackerStats& tracker_stats() const { return tracker_.stats(); }
     // Any thread: their counters only.
     [[nodiscard]] const RecordRedactor& redactor() const { return redactor_; }
@@ -86,6 +93,7 @@ private:
     RecordRedactor redactor_;
     Sampler sampler_;
     std::vector<Outlet> outlets_;
+    ProcessWatch* watch_ = nullptr;
     ProcessTable processes_;
     ServiceNames services_;
     RouteTable routes_;
@@ -93,6 +101,7 @@ private:
     bool own_redactions_ = false;  // some outlet has a redaction of its own
     Transaction unredacted_;       // reused, as is the next: a record is large
     Record outgoing_;
+    std::shared_ptr<TlsConnections> tls_ = std::make_shared<TlsConnections>();
     LossMatrix reported_;
     std::uint64_t last_record_ns_ = 0;
     std::uint64_t last_tick_ns_ = 0;

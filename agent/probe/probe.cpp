@@ -19,6 +19,7 @@
 
 #include "agent/base/unique_fd.hpp"
 #include "agent/probe/clock_calibration.hpp"
+#include "agent/probe/tls/tls_programs.hpp"
 #include "bpf/shared/config.h"
 #include "flush.skel.h"
 #include "packet.skel.h"
@@ -79,11 +80,11 @@ using PacketPlainSkeleton = std::unique_ptr<packet_plain_bpf, Destroyer<packet_p
 
 // What both variants of the packet program have.
 struct PacketParts {
+    bpf_object* object = nullptr;  // all maps that others share
     bpf_map* ring = nullptr;
     bpf_map* loss_counts = nullptr;
     bpf_map* conns = nullptr;
-    bpf_map* cpu_threads = nullptr;
-    bpf_map* deferred_heads = nullptr;
+    bpf_map* tls_threads = nullptr;
     bpf_map* scheduler_offset = nullptr;
     bpf_program* ingress = nullptr;
     bpf_program* egress = nullptr;
@@ -160,6 +161,7 @@ public:
         start_unix();
         start_tasks();
         start_flush();
+        start_tls();
         kernel_.reset();  // some 6 MiB that nobody asks any more
         return done();
     }
@@ -170,8 +172,11 @@ public:
             if (!link) return fail("cannot attach the packet program to the cgroup v2 root: " + libbpf_words());
             links_.push_back(std::move(link));
         }
+        start_tls_watch();
         return done();
     }
+
+    TlsWatch* tls() const override { return tls_watch_.get(); }
 
     const std::vector<Feature>& features() const override { return features_; }
     int ring_fd() const override { return bpf_map__fd(parts_.ring); }
@@ -217,11 +222,11 @@ private:
     // The packet hooks are what everything else hangs on: without them there is nothing to see.
     template <typename Skeleton>
     static PacketParts parts_of(Skeleton& skeleton) {
-        return {skeleton.maps.ring,
+        return {skeleton.obj,
+                skeleton.maps.ring,
                 skeleton.maps.loss_counts,
                 skeleton.maps.conns,
-                skeleton.maps.cpu_threads,
-                skeleton.maps.deferred_heads,
+                skeleton.maps.tls_threads,
                 skeleton.maps.scheduler_offset,
                 skeleton.progs.packet_ingress,
                 skeleton.progs.packet_egress,
@@ -239,6 +244,9 @@ private:
         parts_.config->queue_clock =
             libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_get_current_task_btf, nullptr) == 1;
         bpf_map__set_max_entries(parts_.ring, options.ring_bytes);
+        // from 5.11; before that the programs that use it are refused, these are not
+        if (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, nullptr) != 1)
+            bpf_map__set_autocreate(parts_.tls_threads, false);
         if (load(skeleton.get()) == 0) return done();
         skeleton.reset();
         return fail("the kernel refused it: " + libbpf_words());
@@ -264,18 +272,23 @@ private:
         return done();
     }
 
+    // Every map that both declare (bpf/maps.bpf.h); variables are each object's own and have other names.
+    void share_maps(bpf_object* object) {
+        bpf_map* map = nullptr;
+        bpf_object__for_each_map(map, object) {
+            const auto* shared = bpf_object__find_map_by_name(parts_.object, bpf_map__name(map));
+            if (shared == nullptr) continue;
+            // one that the kernel cannot have is missed only by the programs that use it
+            if (bpf_map__fd(shared) >= 0)
+                bpf_map__reuse_fd(map, bpf_map__fd(shared));
+            else
+                bpf_map__set_autocreate(map, false);
+        }
+    }
+
     template <typename Skeleton>
     void share_maps(Skeleton& skeleton) {
-        bpf_map__reuse_fd(skeleton.maps.ring, bpf_map__fd(parts_.ring));
-        bpf_map__reuse_fd(skeleton.maps.loss_counts, bpf_map__fd(parts_.loss_counts));
-        bpf_map__reuse_fd(skeleton.maps.cpu_threads, bpf_map__fd(parts_.cpu_threads));
-        // a map that a program does not use is not in its object
-        if constexpr (requires { skeleton.maps.conns; })
-            bpf_map__reuse_fd(skeleton.maps.conns, bpf_map__fd(parts_.conns));
-        if constexpr (requires { skeleton.maps.deferred_heads; })
-            bpf_map__reuse_fd(skeleton.maps.deferred_heads, bpf_map__fd(parts_.deferred_heads));
-        if constexpr (requires { skeleton.maps.scheduler_offset; })
-            bpf_map__reuse_fd(skeleton.maps.scheduler_offset, bpf_map__fd(parts_.scheduler_offset));
+        share_maps(skeleton.obj);
         skeleton.rodata->sonde_cfg = *parts_.config;
     }
 
@@ -400,6 +413,28 @@ private:
         attach_feature({"thread_clocks", true, "tp_btf/sched_switch", without}, task_->progs.task_switch);
     }
 
+    void start_tls() {
+        libbpf_words().clear();
+        Feature feature{"tls_plaintext", true, "uprobes", "what TLS connections carry"};
+        auto programs = TlsPrograms::load([this](bpf_object* object) { share_maps(object); }, *parts_.config);
+        if (programs) {
+            tls_programs_ = std::move(*programs);
+        } else {
+            feature.enabled = false;
+            feature.detail = programs.error().message() + ": " + libbpf_words();
+        }
+        features_.push_back(std::move(feature));
+    }
+
+    // Attaches on a thread of its own: meanwhile records are taken in already.
+    void start_tls_watch() {
+        if (!tls_programs_) return;
+        tls_watch_ = std::make_unique<TlsWatch>(TlsWatchHooks{
+            [this](const std::string& path, const TlsPlan& plan) { return tls_programs_->attach(path, plan); },
+            [this](const std::unordered_set<std::uint32_t>& alive) { tls_programs_->forget_dead(alive); },
+        });
+    }
+
     std::unique_ptr<btf, BtfFree> kernel_;
     UniqueFd cgroup_;        // the root of cgroup v2
     PacketSkeleton packet_;  // or, where the kernel has no loops,
@@ -414,6 +449,8 @@ private:
     std::chrono::steady_clock::time_point next_calibration_;
     std::vector<Link> links_;  // after the skeletons: detached before they are unloaded
     std::vector<Feature> features_;
+    std::unique_ptr<TlsPrograms> tls_programs_;
+    std::unique_ptr<TlsWatch> tls_watch_;  // uses the programs
 };
 
 }  // namespace

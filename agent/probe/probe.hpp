@@ -8,6 +8,7 @@
 #include "agent/base/result.hpp"
 #include "agent/model/loss.hpp"
 #include "agent/probe/kernel_features.hpp"
+#include "agent/probe/tls/tls_watch.hpp"
 
 namespace sonde {
 
@@ -35,6 +36,9 @@ public:
     // Sends what the kernel keeps back of connections that fell silent (bpf/progress.bpf.h): of those silent since
     // before_ns, CLOCK_MONOTONIC. Walks all connections that carry HTTP. One thread at a time.
     virtual void flush_progress(std::uint64_t before_ns) const = 0;
+    // Who finds and attaches to TLS libraries; null before watch_traffic, and where the kernel has no uprobes for
+    // us. Wants to be told of processes that begin, end and speak TLS.
+    [[nodiscard]] virtual TlsWatch* tls() const = 0;
     // The kernel's part of the loss matrix, summed over CPUs. Any thread.
     [[nodiscard]] virtual LossMatrix kernel_losses() const = 0;
     // To be called often, by one thread at a time: measures the scheduler's clock anew when that is due.

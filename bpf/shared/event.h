@@ -17,12 +17,14 @@
 #define SONDE_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
 #endif
 
-#define SONDE_ABI_VERSION 3
+#define SONDE_ABI_VERSION 4
 
 /* Largest number of payload bytes that one head record can carry: the largest size class. */
 #define SONDE_CAPTURE_MAX 4096
 /* Last payload bytes that every data record carries: enough for "\r\n0\r\n\r\n" (RFC 9112 §7.1). */
 #define SONDE_TAIL_BYTES 8
+/* A ClientHello with a post-quantum key share is about 1,800 bytes. */
+#define SONDE_TLS_HELLO_MAX 2048
 #define SONDE_COMM_BYTES 16
 #define SONDE_FILENAME_MAX 256
 
@@ -36,8 +38,9 @@ enum sonde_record_type {
 	SONDE_REC_SOCKET_READ = 6,   /* the application read bytes of a request */
 	SONDE_REC_PROC_EXEC = 7,
 	SONDE_REC_PROC_EXIT = 8,
-	SONDE_REC_PROC_INFO = 9, /* recordings only: what user space knew of a process */
-	SONDE_REC_TYPES = 10,
+	SONDE_REC_PROC_INFO = 9,  /* recordings only: what user space knew of a process */
+	SONDE_REC_TLS_HELLO = 10, /* a ClientHello: first bytes of a TLS connection */
+	SONDE_REC_TYPES = 11,
 };
 
 enum sonde_role { SONDE_ROLE_UNKNOWN = 0, SONDE_ROLE_SERVER = 1, SONDE_ROLE_CLIENT = 2 };
@@ -52,10 +55,14 @@ enum sonde_direction { SONDE_IN = 0, SONDE_OUT = 1 };
 #define SONDE_FLAG_CONTINUED 0x0001 /* head record: continues the bytes of the run's earlier record */
 #define SONDE_FLAG_NO_CPU 0x0002    /* cpu_ns could not be told (clock not running yet) */
 #define SONDE_FLAG_NO_RUNQUEUE 0x0004
-#define SONDE_FLAG_BEFORE_IN 0x0008  /* head record: `before` holds, and came in */
-#define SONDE_FLAG_BEFORE_OUT 0x0010 /* head record: `before` holds, and went out */
-#define SONDE_FLAG_MORE 0x0020	     /* head record: the segment's next bytes follow in another one */
-#define SONDE_FLAG_EARLY 0x0040	     /* arrived behind a gap: bytes before it are still to come */
+#define SONDE_FLAG_BEFORE_IN 0x0008    /* head record: `before` holds, and came in */
+#define SONDE_FLAG_BEFORE_OUT 0x0010   /* head record: `before` holds, and went out */
+#define SONDE_FLAG_MORE 0x0020	       /* head record: the segment's next bytes follow in another one */
+#define SONDE_FLAG_EARLY 0x0040	       /* arrived behind a gap: bytes before it are still to come */
+#define SONDE_FLAG_TLS 0x0080	       /* plaintext of a TLS connection: seq and ack count its bytes */
+#define SONDE_FLAG_NO_ENDPOINTS 0x0100 /* the socket behind the plaintext could not be told for certain */
+#define SONDE_FLAG_NO_ARRIVAL 0x0200   /* socket_read: when the bytes reached the socket could not be told */
+#define SONDE_FLAG_HANDSHAKE 0x0400    /* socket_read: bytes of a TLS handshake; copied_seq means nothing */
 
 /*  0      2      4     6      8                16               24
  *  | type | size | cpu | flags | time_ns        | cookie         |            */
@@ -97,7 +104,7 @@ struct sonde_conn_open {
 	__u16 local_port; /* host order */
 	__u16 remote_port;
 	__u8 family; /* AF_INET, AF_INET6, or AF_UNIX: no address, no port */
-	__u8 role;   /* enum sonde_role */
+	__u8 role;   /* enum sonde_role; unknown: TLS that was open before sonde looked */
 	__u16 pad;
 };
 
@@ -145,6 +152,18 @@ struct sonde_socket_read {
 	struct sonde_thread_clock thread;
 };
 
+/* `length` payload bytes that begin with a ClientHello, the first `captured` of them in data. */
+struct sonde_tls_hello {
+	struct sonde_header h;
+	__u32 length;
+	__u16 captured;
+	__u8 direction; /* enum sonde_direction: in at the server's socket, out at the client's */
+	__u8 pad;
+#ifndef __cplusplus /* C++ has no flexible arrays: the bytes follow the struct */
+	__u8 data[];
+#endif
+};
+
 struct sonde_proc_exec {
 	struct sonde_header h;
 	__u32 tgid;
@@ -187,6 +206,7 @@ SONDE_STATIC_ASSERT(sizeof(struct sonde_conn_close) == 56, "conn_close layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_head) == 104, "head layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_progress) == 64, "progress layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_socket_read) == 56, "socket_read layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_tls_hello) == 32, "tls_hello layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exec) == 56, "proc_exec layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exit) == 32, "proc_exit layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_info) == 48, "proc_info layout");

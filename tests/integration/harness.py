@@ -155,12 +155,14 @@ class SondeTest(unittest.TestCase):
 class Nginx(Process):
     """nginx with a prefix of its own; its access log is the truth that sonde is held to."""
 
-    def __init__(self, directory, locations="", workers=1):
+    def __init__(self, directory, locations="", workers=1, tls=None):
+        """tls: (certificate, key) files: HTTPS instead of HTTP."""
         self.port = free_port()
         self.root = pathlib.Path(directory) / "nginx"
         (self.root / "www").mkdir(parents=True)
         os.chmod(directory, 0o755)
         self.access_log = self.root / "access.log"
+        certificates = f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};" if tls else ""
         configuration = self.root / "nginx.conf"
         configuration.write_text(
             f"""
@@ -176,7 +178,7 @@ http {{
   proxy_temp_path {self.root}/proxy; fastcgi_temp_path {self.root}/fastcgi;
   uwsgi_temp_path {self.root}/uwsgi; scgi_temp_path {self.root}/scgi;
   sendfile on; keepalive_requests 100000000;
-  server {{ listen 127.0.0.1:{self.port}; root {self.root}/www; {locations} }}
+  server {{ listen 127.0.0.1:{self.port}{" ssl" if tls else ""}; {certificates} root {self.root}/www; {locations} }}
 }}
 """
         )

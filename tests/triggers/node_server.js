@@ -1,8 +1,10 @@
-// A Node http server: node_server.js PORT. Counts what it answered; GET /truth tells, without counting itself.
-const http = require("http");
+// A Node http server: node_server.js PORT [CERTIFICATE KEY]; https with the latter two. Counts what it answered; GET /truth tells, without counting itself.
+const fs = require("fs");
+const [port, certificate, key] = process.argv.slice(2);
 const counts = {};
-http
-  .createServer((request, response) => {
+const tls = certificate ? { cert: fs.readFileSync(certificate), key: fs.readFileSync(key) } : {};
+require(certificate ? "https" : "http")
+  .createServer(tls, (request, response) => {
     if (request.url === "/truth") {
       response.end(JSON.stringify(counts));
       return;
@@ -22,4 +24,4 @@ http
       }
     });
   })
-  .listen(Number(process.argv[2]), "127.0.0.1");
+  .listen(Number(port), "127.0.0.1");

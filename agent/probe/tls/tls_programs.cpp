@@ -1,0 +1,151 @@
+#include "agent/probe/tls/tls_programs.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "bpf/shared/config.h"
+#include "tls.skel.h"
+
+namespace sonde {
+namespace {
+
+struct SkeletonDestroyer {
+    void operator()(tls_bpf* skeleton) const { tls_bpf__destroy(skeleton); }
+};
+struct LinkDestroyer {
+    void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using Links = std::vector<std::unique_ptr<bpf_link, LinkDestroyer>>;
+
+// struct tls_key and tls_tie of bpf/maps.bpf.h
+struct TlsKey {
+    std::uint64_t object;
+    std::uint32_t tgid;
+    std::uint32_t pad;
+};
+struct TlsTie {
+    TlsKey owner;
+    std::uint64_t taken_ns, last_ns;
+    std::uint32_t drained, closed;
+};
+
+class LoadedPrograms final : public TlsPrograms {
+public:
+    Status load(const std::function<void(bpf_object*)>& prepare, const sonde_config& config) {
+        skeleton_.reset(tls_bpf__open());
+        if (!skeleton_) return fail(std::string("cannot open the TLS programs: ") + std::strerror(errno));
+        static_assert(sizeof skeleton_->rodata->sonde_cfg == sizeof config);
+        std::memcpy(&skeleton_->rodata->sonde_cfg, &config, sizeof config);
+        prepare(skeleton_->obj);
+        if (const int error = tls_bpf__load(skeleton_.get()); error != 0)
+            return fail(std::string("the kernel refused the TLS programs: ") + std::strerror(-error));
+        return done();
+    }
+
+    Result<std::shared_ptr<void>> attach(const std::string& path, const TlsPlan& plan) override {
+        auto links = std::make_shared<Links>();
+        for (const auto& point : plan.points) {
+            LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = point.program == TlsProgram::returned);
+            auto* link =
+                bpf_program__attach_uprobe_opts(program_of(point.program), -1, path.c_str(), point.offset, &options);
+            if (link == nullptr)
+                return fail("cannot attach a uprobe to " + path + ": " + std::strerror(errno),
+                            "kernels need CONFIG_UPROBE_EVENTS=y for it");
+            links->emplace_back(link);
+        }
+        return std::shared_ptr<void>(std::move(links));
+    }
+
+    void forget_dead(const std::unordered_set<std::uint32_t>& alive) override {
+        const int sessions = bpf_map__fd(skeleton_->maps.tls_sessions);
+        const int ties = bpf_map__fd(skeleton_->maps.tls_ties);
+        const auto process_of_key = [](const std::byte* key, int) { return as<TlsKey>(key).tgid; };
+        forget(sessions, sizeof(TlsKey), process_of_key, alive);
+        forget(bpf_map__fd(skeleton_->maps.go_calls), sizeof(TlsKey), process_of_key, alive);
+        forget(
+            ties, sizeof(std::uint64_t),
+            [](const std::byte* key, int map) {
+                TlsTie tie{};
+                return bpf_map_lookup_elem(map, key, &tie) == 0 ? tie.owner.tgid : 0;
+            },
+            alive);
+    }
+
+private:
+    template <typename T>
+    static T as(const std::byte* bytes) {
+        T value;
+        std::memcpy(&value, bytes, sizeof value);
+        return value;
+    }
+
+    // Collected first: deleting while walking starts the walk over. process_of gives 0 for what is gone already.
+    template <typename ProcessOf>
+    static void forget(int map, std::size_t key_bytes, ProcessOf process_of,
+                       const std::unordered_set<std::uint32_t>& alive) {
+        std::vector<std::byte> key(key_bytes), dead;
+        const void* previous = nullptr;
+        while (bpf_map_get_next_key(map, previous, key.data()) == 0) {
+            previous = key.data();
+            const std::uint32_t process = process_of(key.data(), map);
+            if (process != 0 && !alive.contains(process)) dead.insert(dead.end(), key.begin(), key.end());
+        }
+        for (std::size_t at = 0; at < dead.size(); at += key_bytes) bpf_map_delete_elem(map, &dead[at]);
+    }
+
+    bpf_program* program_of(TlsProgram program) const {
+        const auto& programs = skeleton_->progs;
+        switch (program) {
+            case TlsProgram::read:
+                return programs.tls_read;
+            case TlsProgram::read_ex:
+                return programs.tls_read_ex;
+            case TlsProgram::read_inner:
+                return programs.tls_read_inner;
+            case TlsProgram::write:
+                return programs.tls_write;
+            case TlsProgram::write_ex:
+                return programs.tls_write_ex;
+            case TlsProgram::sendfile:
+                return programs.tls_sendfile;
+            case TlsProgram::handshake:
+                return programs.tls_handshake;
+            case TlsProgram::shutdown:
+                return programs.tls_shutdown;
+            case TlsProgram::free:
+                return programs.tls_free;
+            case TlsProgram::go_read:
+                return programs.go_read;
+            case TlsProgram::go_write:
+                return programs.go_write;
+            case TlsProgram::go_handshake:
+                return programs.go_handshake;
+            case TlsProgram::go_close:
+                return programs.go_close;
+            case TlsProgram::go_returned:
+                return programs.go_return;
+            case TlsProgram::go_handshake_returned:
+                return programs.go_handshake_return;
+            case TlsProgram::returned:
+                break;
+        }
+        return programs.tls_return;
+    }
+
+    std::unique_ptr<tls_bpf, SkeletonDestroyer> skeleton_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<TlsPrograms>> TlsPrograms::load(const std::function<void(bpf_object*)>& prepare,
+                                                       const sonde_config& config) {
+    auto programs = std::make_unique<LoadedPrograms>();
+    if (auto loaded = programs->load(prepare, config); !loaded) return loaded.error();
+    return std::unique_ptr<TlsPrograms>(std::move(programs));
+}
+
+}  // namespace sonde

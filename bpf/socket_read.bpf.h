@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The application has read a head: the one place that says so, for plain sockets and for plaintext. */
+#ifndef SONDE_SOCKET_READ_BPF_H
+#define SONDE_SOCKET_READ_BPF_H
+
+#include "bpf/emit.bpf.h"
+#include "bpf/thread_clock.bpf.h"
+
+/* Everything before copied_seq has been read, by the running thread. */
+static __always_inline void socket_read__emit(struct conn *conn, __u32 copied_seq, __u32 flags)
+{
+	struct sonde_socket_read *read;
+	__u32 tid = 0;
+
+	if (conn->role == SONDE_ROLE_CLIENT) {
+		/* a client's thread matters once; a server's with every request */
+		tid = (__u32)bpf_get_current_pid_tgid();
+		if (conn->owner_tid == tid)
+			return;
+	}
+	read = emit__reserve(SONDE_REC_SOCKET_READ, sizeof(*read), sizeof(*read), conn->cookie, flags);
+	if (!read)
+		return;
+	conn->owner_tid = tid;
+	read->copied_seq = copied_seq;
+	read->pad = 0;
+	read->h.flags |= thread_clock__read(&read->thread, read->h.time_ns);
+	emit__submit(read);
+}
+
+#endif
