@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* A running thread's CPU time from its run queue, without a hook in the scheduler
- * (docs/decisions/0010-clock-without-hook.md).
+ * (docs/decisions/0009-clock-without-hook.md).
  *
  *   sum_exec_runtime          what the scheduler has accounted, up to exec_start
  *   exec_start … now          the slice since then; exec_start is in the run queue's task clock:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* The clocks of the running thread, from any program type. Where the kernel lets us, without a hook in the
- * scheduler (docs/decisions/0010-clock-without-hook.md); else from what task.bpf.c notes at each switch.
+ * scheduler (docs/decisions/0009-clock-without-hook.md); else from what task.bpf.c notes at each switch.
  */
 #ifndef SONDE_THREAD_CLOCK_BPF_H
 #define SONDE_THREAD_CLOCK_BPF_H

@@ -73,7 +73,7 @@ def with_sonde(loops):
 
 def program_ns(loops):
     """Nanoseconds per run of the scheduler hook as the kernel accounts them, the clock reads included; None: there is
-    no hook (docs/decisions/0010-clock-without-hook.md)."""
+    no hook (docs/decisions/0009-clock-without-hook.md)."""
     setting = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
     before = setting.read_text()
     sonde = start_sonde()
