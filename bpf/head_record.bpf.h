@@ -13,16 +13,16 @@
  * most. */
 struct head_order {
 	struct segment seg;
-	__u32 type;
+	__u8 tail[SONDE_TAIL_BYTES];
 	__u32 flags;
 	__u32 captured;
-	__u8 tail[SONDE_TAIL_BYTES];
-	__u32 search;	/* look for the head's end */
-	__u32 previous; /* the two bytes before these, for the search */
-	__u32 room;	/* more of the head may be captured behind these bytes */
-	__u32 is_head;	/* enum sonde_head_kind, so far; found */
 	__u32 head_end; /* found: offset behind the head, 0: not among these bytes */
-	__u32 more;	/* found: another record with the next bytes is to follow */
+	__u16 previous; /* the two bytes before these, for the search */
+	__u8 type;
+	__u8 search;  /* look for the head's end */
+	__u8 room;    /* more of the head may be captured behind these bytes */
+	__u8 is_head; /* enum sonde_head_kind, so far; found */
+	__u8 more;    /* found: another record with the next bytes is to follow */
 };
 
 /* What waited in either direction goes with the head that now passes. Returns the flag that says what

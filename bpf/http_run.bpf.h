@@ -69,9 +69,9 @@ static long http_run__walk_step(__u64 index, void *context)
 	return 0;
 }
 
-/* Walks the part of a chunked body that this segment is. Returns SONDE_WALKED_*, 0: it is none. */
-static __always_inline __u32 http_run__walk(payload_source *from, struct sonde_walk *walk,
-					    const struct segment *seg)
+/* Walks the part of a chunked body that this segment is. Returns SONDE_WALKED_*, 0: it is none. Not inline: a
+ * program's stack is 512 bytes, of all its calls together, and the deepest ones are others. */
+static __noinline int http_run__walk(payload_source *from, struct sonde_walk *walk, const struct segment *seg)
 {
 	struct walk_context at = {.from = from, .walk = walk};
 	__u32 skipped = walk->next - seg->seq;

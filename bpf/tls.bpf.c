@@ -187,7 +187,7 @@ static __always_inline __u64 arrival_of(struct tls_session *session, const struc
 	return arrival_ns;
 }
 
-static __noinline int on_plaintext(struct tls_session *session, struct segment *seg)
+static __always_inline int on_plaintext(struct tls_session *session, struct segment *seg)
 {
 	struct conn *conn = &session->conn;
 	int is_request;
@@ -231,7 +231,7 @@ static __always_inline void ended(struct tls_session *session, __u32 direction)
 }
 
 /* n bytes of plaintext went through this object. */
-static __noinline int transferred(struct tls_session *session, const struct tls_key *key,
+static __always_inline int transferred(struct tls_session *session, const struct tls_key *key,
 				  const struct tls_call *call, __u32 n)
 {
 	__u8 direction = call->op == TLS_READ || call->op == TLS_READ_EX ? SONDE_IN : SONDE_OUT;

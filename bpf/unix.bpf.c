@@ -109,7 +109,7 @@ static __always_inline void on_unseen(struct conn *conn, const struct segment *s
 	http_run__progress(conn, seg, unknown, 0);
 }
 
-static __noinline int on_bytes(struct unix_conn *uc, struct sock *sk, const struct segment *seg)
+static __always_inline int on_bytes(struct unix_conn *uc, struct sock *sk, const struct segment *seg)
 {
 	__u32 key = seg->direction;
 	struct user_bytes *bytes = bpf_map_lookup_elem(&user_bytes_room, &key);

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-TIMEOUT_S = 180  # software emulation on a busy machine; a guest takes about 20 s
+TIMEOUT_S = 600  # software emulation on a busy machine; a guest takes about a minute on an idle one
 
 
 def libraries(binary):
