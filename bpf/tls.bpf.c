@@ -232,7 +232,7 @@ static __always_inline void ended(struct tls_session *session, __u32 direction)
 
 /* n bytes of plaintext went through this object. */
 static __always_inline int transferred(struct tls_session *session, const struct tls_key *key,
-				  const struct tls_call *call, __u32 n)
+				       const struct tls_call *call, __u32 n)
 {
 	__u8 direction = call->op == TLS_READ || call->op == TLS_READ_EX ? SONDE_IN : SONDE_OUT;
 	struct segment seg = {};
