@@ -17,6 +17,7 @@
 #include "bpf/user_bytes.bpf.h"
 /* after payload__load */
 #include "bpf/http_run.bpf.h"
+#include "bpf/socket_read.bpf.h"
 
 #define AF_UNIX 1
 #define MSG_PEEK 2
@@ -131,28 +132,6 @@ static __always_inline int on_bytes(struct unix_conn *uc, struct sock *sk, const
 	else
 		on_unseen(conn, seg, is_request);
 	return 0;
-}
-
-/* Everything before `position` has been read, by the running thread. */
-static __always_inline void emit_read(struct conn *conn, __u32 position)
-{
-	struct sonde_socket_read *read;
-	__u32 tid = 0;
-
-	if (conn->role == SONDE_ROLE_CLIENT) {
-		/* a client's thread matters once; a server's with every request */
-		tid = (__u32)bpf_get_current_pid_tgid();
-		if (conn->owner_tid == tid)
-			return;
-	}
-	read = emit__reserve(SONDE_REC_SOCKET_READ, sizeof(*read), sizeof(*read), conn->cookie, 0);
-	if (!read)
-		return;
-	conn->owner_tid = tid;
-	read->copied_seq = position;
-	read->pad = 0;
-	read->h.flags |= thread_clock__read(&read->thread, read->h.time_ns);
-	emit__submit(read);
 }
 
 /* In the receiver's storage: when this socket's bytes reached it. */
@@ -288,7 +267,7 @@ int BPF_PROG(unix_recv_length, struct sock *sk, int ret, int flags)
 	on_bytes(uc, sk, &seg);
 	if (uc->conn.unread) {
 		uc->conn.unread = 0;
-		emit_read(&uc->conn, uc->counts[SONDE_IN]);
+		socket_read__emit(&uc->conn, uc->counts[SONDE_IN], 0);
 	}
 	return 0;
 }

@@ -30,6 +30,7 @@ public:
         }
         if (const auto* head = std::get_if<Head>(&*event)) describe(head->thread.pid);
         if (const auto* read = std::get_if<SocketRead>(&*event)) describe(read->thread.pid);
+        if (const auto* exit = std::get_if<ProcExit>(&*event)) described_.erase(exit->pid);
         recorder_.on_record(record);
         ++records_;
     }
@@ -44,7 +45,7 @@ private:
     Recorder& recorder_;
     RecordRedactor redactor_{RedactionPolicySet::defaults()->common()};
     ProcessTable processes_{{.redact = [this](Process& process) { redactor_.redact(process); }}};
-    std::unordered_set<std::uint32_t> described_;
+    std::unordered_set<std::uint32_t> described_;  // of the processes that live
     std::uint64_t records_ = 0;
 };
 

@@ -80,6 +80,13 @@ prometheus::MetricFamily family(std::string name, std::string help, prometheus::
 
 std::string number(std::uint16_t value) { return value == 0 ? std::string{} : std::to_string(value); }
 
+// What names an endpoint in every family that does not depend on method and status.
+void add_endpoint(std::vector<Label>& labels, std::string_view route, std::uint16_t port, std::string_view service) {
+    add_label(labels, "http_route", route);
+    add_label(labels, "server_port", number(port));
+    add_label(labels, "service_name", service);
+}
+
 }  // namespace
 
 std::size_t HttpMetrics::Key::hash() const {
@@ -221,9 +228,7 @@ void HttpMetrics::add_phases(std::vector<prometheus::MetricFamily>& out) const {
             metric.histogram = to_prometheus(series.phases[phase]);
             if (metric.histogram.sample_count == 0) continue;
             add_label(metric.label, "phase", phase_names[phase]);
-            add_label(metric.label, "http_route", series.route);
-            add_label(metric.label, "server_port", number(series.port));
-            add_label(metric.label, "service_name", series.service);
+            add_endpoint(metric.label, series.route, series.port, series.service);
             made.metric.push_back(std::move(metric));
         }
     };
@@ -254,9 +259,7 @@ void HttpMetrics::add_costs(std::vector<prometheus::MetricFamily>& out) const {
             if (snapshot.count == 0) return;
             prometheus::ClientMetric metric;
             metric.counter.value = static_cast<double>(snapshot.sum) / DurationBounds::unit;
-            add_label(metric.label, "http_route", series.route);
-            add_label(metric.label, "server_port", number(series.port));
-            add_label(metric.label, "service_name", series.service);
+            add_endpoint(metric.label, series.route, series.port, series.service);
             made.metric.push_back(std::move(metric));
         };
         const auto size = phases_.size();

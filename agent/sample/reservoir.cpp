@@ -5,7 +5,7 @@
 namespace sonde {
 
 Reservoir::Put Reservoir::put(const Transaction& transaction, std::uint64_t hash) {
-    const Key key{transaction.service.data(), transaction.route.data()};
+    const RouteKey key{transaction.service.data(), transaction.route.data()};
     auto found = group_of_.find(key);
     const bool known = found != group_of_.end();
     const bool full = known && groups_[found->second].held_count == k_;

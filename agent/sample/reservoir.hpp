@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/model/transaction.hpp"
+#include "agent/sample/route_key.hpp"
 
 namespace sonde {
 
@@ -51,16 +52,6 @@ public:
     [[nodiscard]] std::size_t held() const { return held_; }
 
 private:
-    struct Key {
-        const char* service;
-        const char* route;
-        bool operator==(const Key&) const = default;
-    };
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const {
-            return std::hash<const char*>{}(key.service) * 31 + std::hash<const char*>{}(key.route);
-        }
-    };
     struct Group {
         std::uint64_t seen = 0;
         std::uint32_t held_count = 0;
@@ -75,7 +66,7 @@ private:
     std::vector<std::uint32_t> free_;
     std::vector<Group> groups_;
     std::size_t groups_used_ = 0;
-    std::unordered_map<Key, std::size_t, KeyHash> group_of_;
+    std::unordered_map<RouteKey, std::size_t, RouteKeyHash> group_of_;
 };
 
 }  // namespace sonde

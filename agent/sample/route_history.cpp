@@ -30,7 +30,7 @@ void RouteHistory::add(Durations& durations, std::size_t bucket) {
 }
 
 RouteHistory::Seen RouteHistory::add(std::string_view service, std::string_view route, std::uint64_t duration_ns) {
-    const Key key{service.data(), route.data()};
+    const RouteKey key{service.data(), route.data()};
     auto found = routes_.find(key);
     Seen seen;
     if (found == routes_.end()) {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "agent/sample/route_key.hpp"
+
 namespace sonde {
 
 // What was seen of each route: was it there before, and is a duration beyond the slowest hundredth of its own?
@@ -29,16 +31,6 @@ private:
     static constexpr std::uint32_t fewest = 200;         // before that, no percentile
     static constexpr std::uint32_t remembered = 20'000;  // then all counts are halved: old times fade
 
-    struct Key {
-        const char* service;
-        const char* route;
-        bool operator==(const Key&) const = default;
-    };
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const {
-            return std::hash<const char*>{}(key.service) * 31 + std::hash<const char*>{}(key.route);
-        }
-    };
     struct Durations {
         std::array<std::uint32_t, buckets> counts{};
         std::uint32_t total = 0;
@@ -48,7 +40,7 @@ private:
     static void add(Durations& durations, std::size_t bucket);
 
     const std::size_t max_routes_;
-    std::unordered_map<Key, std::unique_ptr<Durations>, KeyHash> routes_;
+    std::unordered_map<RouteKey, std::unique_ptr<Durations>, RouteKeyHash> routes_;
 };
 
 }  // namespace sonde

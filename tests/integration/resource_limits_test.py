@@ -68,11 +68,14 @@ class HeldBack(LimitsTest):
         pinned = [self.python(BUSY, preexec_fn=lambda: os.sched_setaffinity(0, {0})) for _ in range(2)]
         for child in pinned:
             child.stdout.readline()
-        time.sleep(4)
+
+        def waited_s(pid):
+            return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+        wait_for(lambda: all(waited_s(child.pid) > 2 for child in pinned), "each has waited 2 s for the core")
         text = self.after_rounds(sonde)
         for child in pinned:
             pid = str(child.pid)
-            truth = int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+            truth = waited_s(pid)
             waited = metric_sum(text, "process_cpu_runqueue_seconds_total", process_pid=pid)
             ran = metric_sum(text, "process_cpu_time_seconds_total", process_pid=pid)
             print(f"two burners on one core: {pid} ran {ran:.2f} s, waited for the core {waited:.2f} s, "
@@ -87,9 +90,12 @@ class HeldBack(LimitsTest):
         sonde = self.start_collector()
         child = self.in_cgroup(path, BUSY)
         child.stdout.readline()
-        time.sleep(3)
+
+        def kernel():
+            return dict(line.split() for line in (path / "cpu.stat").read_text().splitlines())
+        wait_for(lambda: int(kernel()["nr_throttled"]) > 25, "the kernel has throttled it 25 times")
         text = self.after_rounds(sonde)
-        truth = dict(line.split() for line in (path / "cpu.stat").read_text().splitlines())
+        truth = kernel()
         truth_s = int(truth["throttled_time"]) / 1e9 if "throttled_time" in truth else int(truth["throttled_usec"]) / 1e6
         label = {"id": "/" + path.name}
         throttled = metric_sum(text, "container_cpu_cfs_throttled_periods_total", **label)
@@ -145,8 +151,11 @@ class HeldBack(LimitsTest):
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", ports["full"]))
             clients.append(client)
-        time.sleep(1.5)  # those without an answer try again
-        text = self.after_rounds(sonde)
+
+        def with_drops():
+            text = self.after_rounds(sonde)
+            return text if metric_sum(text, "process_listen_queue_drops_total", server_port=str(ports["full"])) > 0 else None
+        text = wait_for(with_drops, "connections are dropped")
         values = {}
         for name, port in ports.items():
             label = {"server_port": str(port), "service_name": f"{name}_queue:{port}"}
