@@ -324,16 +324,17 @@ private:
         const bool head_observed = !transaction_.method.empty();
         const AddressText server(transaction_.server);
         const AddressText client(transaction_.client);
+        const AddressText client_ip(transaction_.client_ip);
         line_.literal(",\"host\":");
         text_if(head_observed, transaction_.host, "host");
         line_.literal(",\"user_agent\":");
         text_if(head_observed, transaction_.user_agent, "user_agent");
         line_.literal(",\"client_ip\":");
         // not unobserved: a Unix socket has none
-        if (transaction_.client.family == AF_UNIX)
+        if (transaction_.client_ip.family == AF_UNIX)
             line_.literal("null");
         else
-            text_or_null(client.view(), "client_ip");
+            text_or_null(client_ip.view(), "client_ip");
         line_.literal(",\"server\":");
         append_endpoint(server.view(), transaction_.server, "server");
         line_.literal(",\"client\":");

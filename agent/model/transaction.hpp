@@ -68,6 +68,7 @@ struct Transaction {
     std::string_view service;
     Endpoint server;
     Endpoint client;
+    Endpoint client_ip;     // who asked, told by trusted proxies where there are some; without a port
     std::uint32_t tid = 0;  // the thread that read the request (server) or sent it (client); 0: not observed
     ProcessPtr process;     // may be null: not observed
 };

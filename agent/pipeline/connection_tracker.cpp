@@ -12,7 +12,7 @@ constexpr std::size_t spare_max = 1024;
 }  // namespace
 
 ConnectionTracker::ConnectionTracker(const TrackerLimits& limits, Deliver deliver)
-    : limits_(limits), http1_(limits_, realtime_offset_ns_, stats_, reads_, std::move(deliver)) {
+    : limits_(limits), http1_(limits_, realtime_offset_ns_, trusted_proxies_, stats_, reads_, std::move(deliver)) {
     spare_.reserve(spare_max);
 }
 

@@ -23,6 +23,8 @@ public:
     ConnectionTracker(const TrackerLimits& limits, Deliver deliver);
 
     void set_realtime_offset_ns(std::int64_t offset_ns) { realtime_offset_ns_ = offset_ns; }
+    // Whose word about the client counts in the requests from now on; at first those of this machine.
+    void set_trusted_proxies(TrustedProxies trusted) { trusted_proxies_ = std::move(trusted); }
     void on(const ConnOpen& event);
     void on(const ConnClose& event);
     void on(const Head& event);
@@ -44,6 +46,7 @@ private:
 
     const TrackerLimits limits_;
     std::int64_t realtime_offset_ns_ = 0;
+    TrustedProxies trusted_proxies_ = TrustedProxies::local();
     Table connections_;
     std::vector<Table::node_type> spare_;  // recycled connections with their memory
     ThreadReads reads_;

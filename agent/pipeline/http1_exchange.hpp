@@ -7,6 +7,7 @@
 #include "agent/pipeline/connection.hpp"
 #include "agent/pipeline/thread_reads.hpp"
 #include "agent/pipeline/tracker_stats.hpp"
+#include "agent/protocol/forwarded.hpp"
 
 namespace sonde {
 
@@ -19,10 +20,11 @@ public:
     using Deliver = std::function<void(Transaction&, std::uint32_t pid)>;
 
     // All references outlive the exchange. realtime_offset_ns: CLOCK_REALTIME − CLOCK_MONOTONIC.
-    Http1Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns, TrackerStats& stats,
-                  ThreadReads& reads, Deliver deliver)
+    Http1Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns,
+                  const TrustedProxies& trusted_proxies, TrackerStats& stats, ThreadReads& reads, Deliver deliver)
         : limits_(limits),
           realtime_offset_ns_(realtime_offset_ns),
+          trusted_proxies_(trusted_proxies),
           stats_(stats),
           reads_(reads),
           deliver_(std::move(deliver)) {}
@@ -62,12 +64,14 @@ private:
     void end_request(Connection& c);
     void end_response(Connection& c);
     void drop_lost_responses(Connection& c, std::uint32_t response_position);
+    [[nodiscard]] Endpoint client_of(const Connection& c, const ForwardedHeaders& forwarded) const;
     void assign_read(Connection& c, PendingRequest& request, bool shares);
     void deliver_front(Connection& c, Outcome outcome);
     void make_unreadable(Connection& c);
 
     const TrackerLimits& limits_;
     const std::int64_t& realtime_offset_ns_;
+    const TrustedProxies& trusted_proxies_;
     TrackerStats& stats_;
     ThreadReads& reads_;
     const Deliver deliver_;

@@ -3,24 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "agent/base/ascii.hpp"
+
 namespace sonde {
 namespace {
 
 // A request line of this many bytes without an end is not one.
 constexpr std::size_t max_method_bytes = 32;
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool equals_ignoring_case(std::string_view text, std::string_view lower_case) {
-    return text.size() == lower_case.size() &&
-           std::equal(text.begin(), text.end(), lower_case.begin(), [](char a, char b) { return lower(a) == b; });
-}
-
-std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
 
 // tchar of RFC 9110 §5.6.2
 bool is_token_byte(char c) {
@@ -58,7 +47,7 @@ template <typename Visit>
 void for_each_element(std::string_view list, Visit visit) {
     while (!list.empty()) {
         const auto comma = list.find(',');
-        visit(trim(list.substr(0, comma)));
+        visit(trim_spaces(list.substr(0, comma)));
         if (comma == std::string_view::npos) return;
         list.remove_prefix(comma + 1);
     }
@@ -84,7 +73,7 @@ void take_transfer_encoding(Framing& framing, std::string_view value) {
     framing.transfer_encoding = true;
     for_each_element(value, [&](std::string_view element) {
         if (element.empty()) return;
-        const auto coding = trim(element.substr(0, element.find(';')));
+        const auto coding = trim_spaces(element.substr(0, element.find(';')));
         framing.chunked = equals_ignoring_case(coding, "chunked");  // what counts is the last one
     });
 }
@@ -115,9 +104,9 @@ ParseState parse_headers(Lines& lines, const Http1Limits& limits, Take take) {
         if (line.front() == ' ' || line.front() == '\t') continue;  // obs-fold (§5.2): no framing header is folded
         const auto colon = line.find(':');
         if (colon == std::string_view::npos) return ParseState::invalid;
-        const auto name = trim(line.substr(0, colon));
+        const auto name = trim_spaces(line.substr(0, colon));
         if (!is_token(name)) return ParseState::invalid;
-        take(name, trim(line.substr(colon + 1)));
+        take(name, trim_spaces(line.substr(colon + 1)));
     }
     return lines.consumed() + lines.rest().size() > limits.max_head_bytes ? ParseState::invalid : ParseState::need_more;
 }
@@ -162,7 +151,7 @@ bool parse_request_line(RequestHead& head, std::string_view line) {
     const auto last = line.rfind(' ');
     if (first == std::string_view::npos || first == last) return false;
     head.method = line.substr(0, first);
-    head.target = trim(line.substr(first + 1, last - first - 1));
+    head.target = trim_spaces(line.substr(first + 1, last - first - 1));
     const auto version = line.substr(last + 1);
     if (head.method == "PRI" && version == "HTTP/2.0") {
         head.is_http2_preface = true;
@@ -200,8 +189,8 @@ RequestHead parse_request_head(std::span<const char> bytes, const Http1Limits& l
             head.user_agent = value;
         else if (equals_ignoring_case(name, "expect"))
             head.expect_continue = equals_ignoring_case(value, "100-continue");
-        else
-            head.trace.take(name, value);
+        else if (!head.trace.take(name, value))
+            head.forwarded.take(name, value);
     });
     head.consumed = lines.consumed();
     return head;

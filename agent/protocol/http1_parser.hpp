@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "agent/protocol/forwarded.hpp"
 #include "agent/protocol/parse_state.hpp"
 #include "agent/protocol/trace_context.hpp"
 
@@ -43,6 +44,7 @@ struct RequestHead : Framing {
     std::string_view host;
     std::string_view user_agent;
     TraceHeaders trace;
+    ForwardedHeaders forwarded;
 };
 
 struct ResponseHead : Framing {

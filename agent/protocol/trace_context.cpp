@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/base/ascii.hpp"
+
 namespace sonde {
 namespace {
 
@@ -78,12 +80,6 @@ bool take_amzn(TraceContext& context, std::string_view text) {
 
 bool is_visible(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
-}
-
-bool equals_ignoring_case(std::string_view text, std::string_view lower_case) {
-    return std::equal(text.begin(), text.end(), lower_case.begin(), lower_case.end(), [](char a, char b) {
-        return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
-    });
 }
 
 }  // namespace

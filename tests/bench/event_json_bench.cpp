@@ -41,6 +41,7 @@ Transaction sample() {
     t.service = "shop";
     t.server = {.address = {10, 0, 0, 5}, .port = 8080, .family = AF_INET};
     t.client = {.address = {203, 0, 113, 9}, .port = 51234, .family = AF_INET};
+    t.client_ip = t.client;
     t.tid = 214;
     t.process = process;
     return t;

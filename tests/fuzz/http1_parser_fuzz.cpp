@@ -1,3 +1,5 @@
+#include <sys/socket.h>
+
 #include <cstdlib>
 
 #include "agent/protocol/http1_parser.hpp"
@@ -32,6 +34,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto trace = sonde::trace_context(request.trace);
     check(trace.trace_id.empty() || trace.trace_id.view().size() == 32);
     check(trace.parent_span_id.empty() || trace.parent_span_id.view().size() == 16);
+    const auto trusted = sonde::TrustedProxies::local();
+    const auto peer = sonde::parse_address("127.0.0.1");
+    const auto client = request.forwarded.client(peer, trusted);
+    check(client.port == 0 && (client.family == 0 || client.family == AF_INET || client.family == AF_INET6));
     const auto response = sonde::parse_response_head(bytes, {});
     check(response.consumed <= size);
     if (response.state == sonde::ParseState::done) {

@@ -101,6 +101,19 @@ TEST_F(TrackerTest, PairsARequestWithItsResponse) {
     EXPECT_EQ(t.server.port, 8080);
 }
 
+TEST_F(TrackerTest, TheClientBehindATrustedProxy) {
+    tracker_->set_trusted_proxies(*TrustedProxies::parse({"0.0.0.0/0"}));
+    request("GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 2001:db8::9\r\n\r\n", 10 * ms);
+    response(ok5, 15 * ms);
+    request(get, 20 * ms);
+    response(ok5, 25 * ms);
+    ASSERT_EQ(play().size(), 2U);
+    EXPECT_EQ(done_[0].client_ip.family, AF_INET6);
+    EXPECT_EQ(done_[0].client_ip.address, parse_address("2001:db8::9").address);
+    EXPECT_EQ(done_[1].client_ip.family, AF_INET);
+    EXPECT_EQ(done_[1].client_ip.address, done_[1].client.address);
+}
+
 TEST_F(TrackerTest, SplitsTheTimeIntoPhasesThatAddUp) {
     request(get, 10 * ms);
     read(12 * ms, {.tgid = 7, .tid = 8, .cpu_ns = 100 * ms, .runqueue_ns = 50 * ms});

@@ -35,6 +35,7 @@ Transaction full_transaction() {
     t.service = "shop";
     t.server = {.address = {10, 0, 0, 5}, .port = 8080, .family = AF_INET};
     t.client = {.address = {203, 0, 113, 9}, .port = 51234, .family = AF_INET};
+    t.client_ip = {.address = {203, 0, 113, 9}, .family = AF_INET};
     t.tid = 214;
     t.process = process;
     return t;
@@ -126,6 +127,7 @@ TEST(EventJson, WritesIpv6) {
     auto transaction = full_transaction();
     transaction.client.family = AF_INET6;
     transaction.client.address = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    transaction.client_ip = transaction.client;
     const auto object = parse(encode(transaction));
     EXPECT_EQ(object.at("client_ip").as_string(), "2001:db8::1");
     EXPECT_EQ(object.at("client").at("address").as_string(), "2001:db8::1");
@@ -133,7 +135,7 @@ TEST(EventJson, WritesIpv6) {
 
 TEST(EventJson, UnixSocketsHaveNoAddressAndNothingOfItIsUnobserved) {
     auto transaction = full_transaction();
-    transaction.server = transaction.client = {.family = AF_UNIX};
+    transaction.server = transaction.client = transaction.client_ip = {.family = AF_UNIX};
     const auto object = parse(encode(transaction));
     EXPECT_TRUE(object.at("client_ip").is_null());
     EXPECT_EQ(json::serialize(object.at("server")), R"({"address":"unix","port":null})");
