@@ -1,76 +1,126 @@
 // Wiring of the command line only; each subcommand lives in agent/command/.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 #include "agent/command/commands.hpp"
 
 namespace {
 
-void add_probe_options(CLI::App& command, sonde::Config& config) {
-    command.add_option("--capture-bytes", config.capture_bytes, "Payload bytes captured per request and response head")
-        ->check(CLI::Range(64U, 4096U))
-        ->capture_default_str();
-    command.add_option("--ring-kib", config.ring_kib, "Size of the kernel's ring buffer in KiB, a power of two")
-        ->check(CLI::Range(4U, 1U << 20))
-        ->check(
-            [](const std::string& text) -> std::string {
-                const auto value = std::strtoul(text.c_str(), nullptr, 10);
-                return (value & (value - 1)) == 0 ? "" : text + " is not a power of two";
+// Options that set a key of the configuration, beside --config and --set. What was given is applied last, and again at
+// every reload.
+class ConfigOptions {
+public:
+    void add_file(CLI::App& command) {
+        command.add_option("--config", request_.file, "YAML file; all settings: docs/configuration.md");
+        add_set(command);
+    }
+    void add_set(CLI::App& command) {
+        command
+            .add_option_function<std::vector<std::string>>(
+                "--set",
+                [this](const std::vector<std::string>& settings) {
+                    for (const auto& setting : settings) sets_.push_back(sonde::parse_set(setting));
+                },
+                "One setting, KEY=VALUE; repeatable")
+            ->check(
+                [](const std::string& text) -> std::string {
+                    return text.find('=') == std::string::npos || text[0] == '=' ? text + " is not KEY=VALUE" : "";
+                },
+                "KEY=VALUE");
+    }
+    // unit: what the configuration wants behind the option's number.
+    CLI::Option* add(CLI::App& command, const std::string& name, const std::string& key, const std::string& help,
+                     const std::string& unit = {}) {
+        return command.add_option_function<std::string>(
+            name,
+            [=, this](const std::string& text) {
+                named_.push_back({key, text + unit, name});
             },
-            "power of two", "power of two")
-        ->capture_default_str();
-}
+            help);
+    }
+    void add_probe(CLI::App& command) {
+        add(command, "--capture-bytes", "capture.head", "Payload bytes captured per request and response head (512)");
+        add(command, "--ring-kib", "ring.size", "Size of the kernel's ring buffer in KiB, a power of two (8192)",
+            "KiB");
+    }
+    void add_events(CLI::App& command) {
+        add(command, "--events", "events.directory", "Directory for the JSON-lines file transactions.jsonl");
+    }
+    void add_listen(CLI::App& command) {
+        add(command, "--listen", "http.listen", "HOST:PORT of /metrics, /healthz and /readyz (127.0.0.1:9745)");
+    }
+    void add_processes(CLI::App& command) {
+        command.add_option(
+            "--process", processes_,
+            "Command name (as in /proc/PID/comm) whose processes get resource series of their own; repeatable");
+    }
 
-void add_output_options(CLI::App& command, sonde::Config& config) {
-    command.add_option("--events", config.events_directory, "Directory for the JSON-lines file transactions.jsonl");
-}
+    [[nodiscard]] sonde::ConfigRequest request() const {
+        auto all = request_;
+        all.environment = sonde::config_environment(environ);
+        all.overrides = sets_;
+        all.overrides.insert(all.overrides.end(), named_.begin(), named_.end());
+        std::string list;
+        for (const auto& process : processes_) list += (list.empty() ? "" : ",") + process;
+        if (!list.empty()) all.overrides.push_back({"resources.processes", list, "--process"});
+        return all;
+    }
+    void set_file(const std::string& file) { request_.file = file; }
 
-void add_listen_option(CLI::App& command, sonde::Config& config) {
-    command.add_option("--listen", config.listen, "HOST:PORT of /metrics, /healthz and /readyz")->capture_default_str();
-}
+private:
+    sonde::ConfigRequest request_;
+    std::vector<sonde::ConfigOverride> sets_;
+    std::vector<sonde::ConfigOverride> named_;
+    std::vector<std::string> processes_;
+};
 
 }  // namespace
 
 int main(int argc, char** argv) {
     CLI::App app{"sonde tells what every HTTP endpoint on this machine costs and why it is slow."};
     app.require_subcommand(1);
-    sonde::Config config;
+    ConfigOptions options;
     std::string file;
     double seconds = 0;
 
     auto* run = app.add_subcommand("run", "Watch this machine");
-    add_probe_options(*run, config);
-    add_output_options(*run, config);
-    add_listen_option(*run, config);
-    run->add_option("--interval", config.interval_s, "Seconds between two pictures of the table")
-        ->check(CLI::Range(0.1, 3600.0))
-        ->capture_default_str();
-
-    run->add_option("--resource-interval", config.resource_interval_s,
-                    "Seconds between two readings of what processes and the machine use")
-        ->check(CLI::Range(0.1, 3600.0))
-        ->capture_default_str();
-
-    run->add_option("--process", config.processes,
-                    "Command name (as in /proc/PID/comm) whose processes get resource series of their own; repeatable");
+    options.add_file(*run);
+    options.add_probe(*run);
+    options.add_events(*run);
+    options.add_listen(*run);
+    options.add(*run, "--interval", "terminal.interval", "Seconds between two pictures of the table (1)", "s");
+    options.add(*run, "--resource-interval", "resources.interval",
+                "Seconds between two readings of what processes and the machine use (5)", "s");
+    options.add_processes(*run);
 
     auto* record = app.add_subcommand("record", "Write what the kernel sends to a file, secrets masked");
     record->add_option("file", file, "The recording")->required();
     record->add_option("--seconds", seconds, "Stop after so many seconds; 0: at Ctrl-C")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
-    add_probe_options(*record, config);
+    options.add_file(*record);
+    options.add_probe(*record);
 
     auto* replay = app.add_subcommand("replay", "Run the whole pipeline on a recording; needs no privilege");
     replay->add_option("file", file, "The recording")->required();
-    add_output_options(*replay, config);
+    options.add_file(*replay);
+    options.add_events(*replay);
 
     auto* doctor = app.add_subcommand("doctor", "Tell what this machine allows, and what is missing");
-    add_probe_options(*doctor, config);
-    add_listen_option(*doctor, config);
+    options.add_file(*doctor);
+    options.add_probe(*doctor);
+    options.add_listen(*doctor);
 
+    sonde::CheckConfigOptions check_options;
     auto* check = app.add_subcommand("check-config", "Tell what a configuration does before it runs");
-    check->add_option("--explain-redaction", file, "Sample lines: show what would be redacted, and by which rule")
-        ->required();
+    check->add_option("file", file, "The YAML file; without it, defaults, environment and --set");
+    options.add_set(*check);
+    check->add_flag("--show", check_options.show, "Show what would hold and where it comes from, secrets masked");
+    check->add_option("--explain-redaction", check_options.sample_file,
+                      "Sample lines: show what would be redacted, and by which rule");
+    check->add_flag("--schema", check_options.schema, "Print the JSON Schema");
+    check->add_flag("--docs", check_options.docs, "Print docs/configuration.md");
 
     auto* version = app.add_subcommand("version", "Print the version");
 
@@ -79,11 +129,17 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
-    if (run->parsed()) return sonde::run_command(config);
-    if (record->parsed()) return sonde::record_command(config, file, seconds);
-    if (replay->parsed()) return sonde::replay_command(config, file);
-    if (doctor->parsed()) return sonde::doctor_command(config);
-    if (check->parsed()) return sonde::explain_redaction_command(file);
     if (version->parsed()) return sonde::version_command();
+    if (check->parsed()) {
+        options.set_file(file);
+        check_options.request = options.request();
+        return sonde::check_config_command(check_options);
+    }
+    const auto loaded = sonde::load_config(options.request());
+    if (!loaded.findings.empty()) return sonde::report(loaded.findings);
+    if (run->parsed()) return sonde::run_command(loaded.config);
+    if (record->parsed()) return sonde::record_command(loaded.config, file, seconds);
+    if (replay->parsed()) return sonde::replay_command(loaded.config, file);
+    if (doctor->parsed()) return sonde::doctor_command(loaded.config);
     return 2;
 }

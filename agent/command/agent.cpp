@@ -127,7 +127,14 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
                                             std::function<bool()> probes_attached) {
     std::unique_ptr<Agent> agent(new Agent);
     agent->http_metrics_ = std::make_shared<HttpMetrics>();
+    const auto redaction = RedactionPolicySet::build(config.redaction);
+    if (!redaction) return redaction.error();
+    const auto sampling = SamplingPolicy::build(config.sampling);
+    if (!sampling) return sampling.error();
     PipelineOptions options;
+    options.routes = config.routes;
+    options.redaction = *redaction;
+    options.sampling = *sampling;
     // a recording has no kernel features: its processes are not this machine's
     options.read_proc = !features.empty();
     options.self_pid = options.read_proc ? static_cast<std::uint32_t>(::getpid()) : 0;

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
-#include "agent/config/config.hpp"
+#include "agent/config/load.hpp"
+#include "agent/redact/policy.hpp"
 
 // The subcommands. Each returns the program's exit code and has said on stderr what went wrong.
 namespace sonde {
@@ -11,8 +14,19 @@ int run_command(const Config& config);
 int record_command(const Config& config, const std::string& file, double seconds);
 int replay_command(const Config& config, const std::string& file);
 int doctor_command(const Config& config);
-// What would be redacted in a file of sample lines, and by which rule; prints no secret.
-int explain_redaction_command(const std::string& file);
+// What the policy would redact in a file of sample lines, and by which rule; prints no secret.
+int explain_redaction_command(const std::string& file, std::shared_ptr<const RedactionPolicy> policy);
+
+struct CheckConfigOptions {
+    ConfigRequest request;
+    std::string sample_file;  // explain its redaction; empty: no
+    bool show = false;        // the configuration as it would hold
+    bool schema = false;      // JSON Schema
+    bool docs = false;        // docs/configuration.md
+};
+int check_config_command(const CheckConfigOptions& options);
+// All findings on stderr, one a line; returns the exit code.
+int report(const std::vector<ConfigFinding>& findings);
 int version_command();
 
 }  // namespace sonde

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "agent/command/commands.hpp"
 #include "agent/command/terminal.hpp"
@@ -44,12 +45,12 @@ std::string without_secrets(const RedactionPolicy& policy, std::string_view line
 
 }  // namespace
 
-int explain_redaction_command(const std::string& file) {
+int explain_redaction_command(const std::string& file, std::shared_ptr<const RedactionPolicy> wanted) {
     std::ifstream in(file, std::ios::binary);
     if (!in)
         return report(fail("cannot read " + file + ": " + std::strerror(errno),
                            "give a file with sample lines: logs, JSON, headers, request lines"));
-    Redactor redactor(RedactionPolicy::defaults());
+    Redactor redactor(std::move(wanted));
     const auto& policy = redactor.policy();
     std::map<std::size_t, std::size_t> totals;
     std::string line;

@@ -4,10 +4,16 @@
 #include <string>
 #include <vector>
 
+#include "agent/redact/policy_set.hpp"
+#include "agent/route/route_table.hpp"
+#include "agent/sample/policy.hpp"
+
 namespace sonde {
 
-// What can be chosen. Each default is what a first run on a laptop needs.
+// What can be chosen. Each default is what a first run on a laptop needs. Keys, units and ranges for those who write
+// configurations stand in agent/config/section_*.cpp, which fill it.
 struct Config {
+    std::string profile = "development";    // development, staging or production (agent/config/profile.hpp)
     std::string listen = "127.0.0.1:9745";  // HOST:PORT of /metrics, /healthz, /readyz
     std::string events_directory;           // where the JSON lines go; empty: no file
     std::uint32_t capture_bytes = 512;      // payload bytes captured per head, 64 … 4096
@@ -15,6 +21,9 @@ struct Config {
     double resource_interval_s = 5.0;       // between two readings of processes, cgroups and the machine, seconds
     std::vector<std::string> processes;     // command names that get resource series of their own in any case
     double interval_s = 1.0;                // refresh of the terminal table, seconds
+    RouteLimits routes;
+    RedactionSetup redaction;
+    SamplingConfig sampling;
 };
 
 }  // namespace sonde

@@ -74,10 +74,7 @@ Error refuse(std::string_view rule, std::string_view reason) {
 }
 
 Status check_name(std::string_view name) {
-    const bool plain = std::all_of(name.begin(), name.end(),
-                                   [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
-    if (name.empty() || name.size() > 64 || !plain)
-        return refuse(name, "a name has 1 to 64 lower case letters, digits and '_'");
+    if (const auto wrong = wrong_rule_name(name); !wrong.empty()) return refuse(name, wrong);
     return done();
 }
 
@@ -90,9 +87,7 @@ Status check_telling_name(std::string_view name) {
 }
 
 Status check_expression(std::string_view rule, const std::string& regex) {
-    const RE2 expression(regex, expression_options());
-    if (!expression.ok()) return refuse(rule, "'" + regex + "' is no RE2 expression: " + expression.error());
-    if (RE2::FullMatch("", expression)) return refuse(rule, "'" + regex + "' matches the empty text");
+    if (const auto wrong = wrong_expression(regex); !wrong.empty()) return refuse(rule, wrong);
     return done();
 }
 
@@ -101,6 +96,20 @@ Status check_expression(std::string_view rule, const std::string& regex) {
 std::string_view to_string(RedactAction action) {
     constexpr std::array<std::string_view, 6> names{"off", "partial", "hash", "mask", "drop_field", "drop_record"};
     return names[static_cast<std::size_t>(action)];
+}
+
+std::string wrong_expression(const std::string& regex) {
+    const RE2 expression(regex, expression_options());
+    if (!expression.ok()) return "'" + regex + "' is no RE2 expression: " + expression.error();
+    if (RE2::FullMatch("", expression)) return "'" + regex + "' matches the empty text";
+    return {};
+}
+
+std::string wrong_rule_name(std::string_view name) {
+    const bool plain = std::all_of(name.begin(), name.end(),
+                                   [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+    if (name.empty() || name.size() > 64 || !plain) return "a name has 1 to 64 lower case letters, digits and '_'";
+    return {};
 }
 
 static std::vector<TellingName> all_names(const RedactionConfig& config) {

@@ -49,6 +49,11 @@ struct RedactionConfig {
 inline constexpr std::size_t max_custom_patterns = 64;
 inline constexpr std::size_t max_telling_names = 128;
 
+// What is wrong with an expression (RE2 syntax, not matching the empty text), or with the name of a rule, without
+// naming where it stands. Empty: nothing.
+std::string wrong_expression(const std::string& regex);
+std::string wrong_rule_name(std::string_view name);
+
 // A checked policy: immutable, shared by threads. Rules are numbered: built-in patterns (as in Builtin), then "header",
 // "path_token", telling names, custom patterns.
 class RedactionPolicy {

@@ -1,0 +1,36 @@
+#include "agent/config/profile.hpp"
+#include "agent/config/sections.hpp"
+#include "agent/config/unit.hpp"
+
+namespace sonde {
+namespace {
+
+// The server says the rest when it opens the address: whether it is free, and on this machine.
+std::string wrong_address(const std::string& text) {
+    const auto colon = text.rfind(':');
+    const auto port = colon == std::string::npos ? std::nullopt : parse_integer(text.substr(colon + 1));
+    if (!port || *port < 0 || *port > 65535) return "expected HOST:PORT, [V6]:PORT or :PORT, found '" + text + "'";
+    return {};
+}
+
+}  // namespace
+
+void describe_agent(Section<Config>& config) {
+    Choices<std::string> profiles;
+    for (const auto& profile : config_profiles()) profiles.emplace_back(profile.name, profile.name);
+    config.choice("profile", &Config::profile, profiles,
+                  "Which defaults hold for what is not set; see the table above.");
+    config.group("http", "sonde's own HTTP server: /metrics, /healthz, /readyz.", [](auto& s) {
+        s.text("listen", &Config::listen, "HOST:PORT; :PORT is every IPv4 address, port 0 takes a free one.")
+            .check(wrong_address);
+    });
+    config.group("events", "Transactions as JSON lines.", [](auto& s) {
+        s.text("directory", &Config::events_directory, "Where transactions.jsonl is written. Empty: no file.");
+    });
+    config.group("terminal", "The live table of `sonde run`.", [](auto& s) {
+        s.duration("interval", &Config::interval_s, std::chrono::seconds(1), "Between two pictures.")
+            .range("100ms", "1h");
+    });
+}
+
+}  // namespace sonde

@@ -1,0 +1,18 @@
+#include "agent/config/sections.hpp"
+
+namespace sonde {
+
+const Schema& config_schema() {
+    static const Schema schema = [] {
+        Schema made;
+        Section<Config> config(made.fields);
+        for (const auto describe : {describe_agent, describe_capture, describe_resources, describe_routes,
+                                    describe_redaction, describe_sampling})
+            describe(config);
+        made.checks = {check_redaction, check_sampling};
+        return made;
+    }();
+    return schema;
+}
+
+}  // namespace sonde

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "agent/config/config.hpp"
+#include "agent/config/section.hpp"
+
+namespace sonde {
+
+// What a section's check found wrong beyond single fields. place_of: the text (a key or a value) within the section
+// whose line is named; empty, or not in the file: the section's own line.
+struct SectionProblem {
+    std::string section;
+    std::string place_of;
+    std::string message;
+};
+
+struct Schema {
+    Fields fields;
+    // Called only when nothing is wrong with the fields; each returns all it finds.
+    std::vector<std::function<std::vector<SectionProblem>(const Config&)>> checks;
+};
+
+// All sections, in the order of the documentation. Made once; any thread.
+const Schema& config_schema();
+
+// One per file section_*.cpp.
+void describe_agent(Section<Config>& config);  // profile, http, events, terminal
+void describe_capture(Section<Config>& config);
+void describe_resources(Section<Config>& config);
+void describe_routes(Section<Config>& config);
+void describe_redaction(Section<Config>& config);
+void describe_sampling(Section<Config>& config);
+
+std::vector<SectionProblem> check_redaction(const Config& config);
+std::vector<SectionProblem> check_sampling(const Config& config);
+
+}  // namespace sonde
