@@ -65,6 +65,7 @@ private:
         YAML::anchor_t anchor = 0;
         std::size_t nodes_before = 0;
         bool has_key = false;
+        bool skip = false;  // the key was none: neither is its value
         std::string key;
         SourcePlace key_place;
         std::vector<ConfigNode> merged;  // of "<<": below the map's own keys
@@ -125,12 +126,13 @@ private:
         if (key.kind == ConfigNode::Kind::text) {
             map.key = std::move(key.text);
         } else {
-            map.key.clear();
+            map.skip = true;
             findings_.push_back({map.key_place, {}, "a key is a text"});
         }
     }
     void add_value(Open& map, ConfigNode&& value) {
         map.has_key = false;
+        if (std::exchange(map.skip, false)) return;
         if (map.key == merge_key) {
             if (value.kind == ConfigNode::Kind::map) {
                 map.merged.push_back(std::move(value));
@@ -189,8 +191,14 @@ bool check_text(std::string_view yaml, const std::string& source, std::vector<Co
     return true;
 }
 
-// The parser's own words name its grammar; these are for whoever wrote the file.
-std::string syntax_message(const YAML::ParserException& error) { return "broken YAML: " + error.msg; }
+// The parser's own words name its grammar; a tab is what it stumbles over most often and never names.
+std::string syntax_message(const YAML::ParserException& error, std::string_view yaml) {
+    for (int line = 0; line < error.mark.line; ++line) yaml.remove_prefix(yaml.find('\n') + 1);
+    const auto text = yaml.find_first_not_of(" \t");
+    if (yaml.substr(0, text).find('\t') != std::string_view::npos)
+        return "broken YAML: a tab before the text; indent with spaces";
+    return "broken YAML: " + error.msg;
+}
 
 }  // namespace
 
@@ -223,7 +231,7 @@ ConfigNode parse_document(std::string_view yaml, const std::string& source, std:
     } catch (const Stop&) {
         return {};  // findings say why
     } catch (const YAML::ParserException& error) {
-        findings.push_back({{source, error.mark.line + 1, error.mark.column + 1}, {}, syntax_message(error)});
+        findings.push_back({{source, error.mark.line + 1, error.mark.column + 1}, {}, syntax_message(error, yaml)});
     } catch (const std::exception& error) {
         findings.push_back({{source}, {}, std::string("cannot be read as YAML: ") + error.what()});
     }

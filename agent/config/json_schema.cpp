@@ -34,8 +34,8 @@ std::string json_words(const std::vector<std::string>& words) {
 std::string bounds(const Field& field) {
     std::string out;
     // what 0 means beside the bounds no pair of bounds can say
-    if (std::isfinite(field.least) && field.zero_means.empty()) out += ", \"minimum\": " + format_number(field.least);
-    if (std::isfinite(field.most)) out += ", \"maximum\": " + format_number(field.most);
+    if (std::isfinite(field.least) && field.zero_means.empty()) out += ", \"minimum\": " + format_real(field.least);
+    if (std::isfinite(field.most)) out += ", \"maximum\": " + format_real(field.most);
     return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 
 #include "agent/config/overrides.hpp"
 #include "agent/config/profile.hpp"
@@ -47,14 +48,29 @@ const SourcePlace* find_text(const ConfigNode& node, std::string_view text) {
     return nullptr;
 }
 
-ConfigFinding locate(const ConfigNode& tree, const SectionProblem& problem, const ConfigRequest& request) {
-    ConfigFinding finding{{request.file.empty() ? "configuration" : request.file}, problem.section, problem.message};
-    const auto* section = tree.find(problem.section);
+ConfigFinding locate(const ConfigNode& tree, const std::string& section_key, const SectionProblem& problem,
+                     const ConfigRequest& request) {
+    ConfigFinding finding{{request.file.empty() ? "configuration" : request.file}, section_key, problem.message};
+    const auto* section = tree.find(section_key);
     if (section == nullptr) return finding;
     finding.place = section->place;
     const auto* place = problem.place_of.empty() ? nullptr : find_text(section->value, problem.place_of);
     if (place != nullptr) finding.place = *place;
     return finding;
+}
+
+bool in_section(const ConfigFinding& finding, const std::string& section) {
+    return finding.key.empty() || finding.key == section || finding.key.starts_with(section + ".");
+}
+
+// Findings of the file in the order of its lines, behind them those of the environment and the options.
+void sort_findings(std::vector<ConfigFinding>& findings, const std::string& file) {
+    std::stable_sort(findings.begin(), findings.end(), [&](const ConfigFinding& a, const ConfigFinding& b) {
+        const bool a_elsewhere = a.place.source != file, b_elsewhere = b.place.source != file;
+        if (a_elsewhere != b_elsewhere) return b_elsewhere;
+        if (a_elsewhere) return false;
+        return std::tie(a.place.line, a.place.column) < std::tie(b.place.line, b.place.column);
+    });
 }
 
 }  // namespace
@@ -75,10 +91,13 @@ LoadedConfig load_config(const ConfigRequest& request) {
         tree = std::move(below);
     }
     read_fields(tree, schema.fields, &loaded.config, findings, loaded.origins);
-    if (!findings.empty()) return loaded;
-    for (const auto& check : schema.checks)
+    for (const auto& [section, check] : schema.checks) {
+        if (std::any_of(findings.begin(), findings.end(), [&](const auto& f) { return in_section(f, section); }))
+            continue;
         for (const auto& problem : check(loaded.config))
-            if (findings.size() < max_findings) findings.push_back(locate(tree, problem, request));
+            if (findings.size() < max_findings) findings.push_back(locate(tree, section, problem, request));
+    }
+    sort_findings(findings, request.file);
     return loaded;
 }
 

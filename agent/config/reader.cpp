@@ -63,7 +63,12 @@ private:
         const auto& node = member.value;
         if (!is_object(field.kind)) {
             auto value = read_value(field, node);
-            if (auto* bad = std::get_if<BadValue>(&value)) return add(bad->place, key, std::move(bad->message));
+            if (auto* bad = std::get_if<BadValues>(&value)) {
+                // the place of nothing is the beginning of whatever follows
+                const bool nothing = node.kind == ConfigNode::Kind::nothing;
+                for (auto& [message, place] : *bad) add(nothing ? member.place : place, key, std::move(message));
+                return;
+            }
             field.access.set(owner, std::get<FieldValue>(value));
             origins_[key] = member.place;
             return;
@@ -140,7 +145,8 @@ void read_fields(const ConfigNode& tree, const Fields& fields, void* owner, std:
     if (tree.kind == ConfigNode::Kind::nothing) return;
     if (tree.kind != ConfigNode::Kind::map) {
         if (findings.size() < max_findings)
-            findings.push_back({tree.place, {}, "expected a map of settings at the top, found another value"});
+            findings.push_back(
+                {tree.place, {}, "expected a map of settings at the top, found " + found(Field{}, tree)});
         return;
     }
     reader.object(tree, fields, owner, {});

@@ -73,9 +73,8 @@ void check_actions(const std::vector<RuleAction>& wanted, const std::vector<std:
     for (const auto& [rule, action] : wanted) {
         if (std::find(known.begin(), known.end(), rule) != known.end()) continue;
         const auto near = nearest(rule, known);
-        problems.push_back(
-            {"redaction", rule,
-             "there is no rule '" + rule + "'" + (near.empty() ? std::string() : "; did you mean '" + near + "'?")});
+        problems.push_back({rule, "there is no rule '" + rule + "'" +
+                                      (near.empty() ? std::string() : "; did you mean '" + near + "'?")});
     }
 }
 
@@ -118,7 +117,7 @@ std::vector<SectionProblem> check_redaction(const Config& config) {
     for (const auto& sink : config.redaction.sinks) check_actions(sink.actions, known, problems);
     if (!problems.empty()) return problems;
     if (const auto policies = RedactionPolicySet::build(config.redaction); !policies)
-        problems.push_back({"redaction", quoted_rule(policies.error().what), policies.error().message()});
+        problems.push_back({quoted_rule(policies.error().what), policies.error().message()});
     return problems;
 }
 

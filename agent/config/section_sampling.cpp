@@ -76,7 +76,7 @@ void describe_sampling(Section<Config>& config) {
 std::vector<SectionProblem> check_sampling(const Config& config) {
     const auto policy = SamplingPolicy::build(config.sampling);
     if (policy) return {};
-    return {{"sampling", quoted_rule(policy.error().what), policy.error().message()}};
+    return {{quoted_rule(policy.error().what), policy.error().message()}};
 }
 
 }  // namespace sonde

@@ -9,7 +9,7 @@ const Schema& config_schema() {
         for (const auto describe : {describe_agent, describe_capture, describe_resources, describe_routes,
                                     describe_redaction, describe_sampling})
             describe(config);
-        made.checks = {check_redaction, check_sampling};
+        made.checks = {{"redaction", check_redaction}, {"sampling", check_sampling}};
         return made;
     }();
     return schema;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,15 +11,19 @@ namespace sonde {
 // What a section's check found wrong beyond single fields. place_of: the text (a key or a value) within the section
 // whose line is named; empty, or not in the file: the section's own line.
 struct SectionProblem {
-    std::string section;
     std::string place_of;
     std::string message;
 };
 
+// Called only when nothing is wrong with the section's fields; returns all it finds.
+struct SectionCheck {
+    std::string section;
+    std::vector<SectionProblem> (*check)(const Config& config);
+};
+
 struct Schema {
     Fields fields;
-    // Called only when nothing is wrong with the fields; each returns all it finds.
-    std::vector<std::function<std::vector<SectionProblem>(const Config&)>> checks;
+    std::vector<SectionCheck> checks;
 };
 
 // All sections, in the order of the documentation. Made once; any thread.

@@ -36,7 +36,7 @@ constexpr std::array<Unit, 10> sizes{{{"TiB", 1LL << 40},
 // Digits with a fraction or without, then a unit of the list.
 std::optional<std::int64_t> parse_quantity(std::string_view text, std::span<const Unit> units) {
     const auto digits = text.find_first_not_of("0123456789.");
-    const auto number = parse_number(text.substr(0, digits));
+    const auto number = parse_real(text.substr(0, digits));
     if (!number || text.starts_with('.')) return std::nullopt;
     auto name = digits == std::string_view::npos ? std::string_view{} : text.substr(digits);
     if (name.starts_with(' ')) name.remove_prefix(1);
@@ -71,7 +71,7 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
     return value;
 }
 
-std::optional<double> parse_number(std::string_view text) {
+std::optional<double> parse_real(std::string_view text) {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (text.empty() || error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value))
@@ -79,7 +79,7 @@ std::optional<double> parse_number(std::string_view text) {
     return value;
 }
 
-std::string format_number(double number) {
+std::string format_real(double number) {
     std::array<char, 32> text{};
     const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
     return {text.data(), end};

@@ -25,7 +25,7 @@ std::string format_rate(std::int64_t bytes_per_second);
 
 // The whole text as a decimal number.
 std::optional<std::int64_t> parse_integer(std::string_view text);
-std::optional<double> parse_number(std::string_view text);  // finite
-std::string format_number(double number);
+std::optional<double> parse_real(std::string_view text);  // finite
+std::string format_real(double number);
 
 }  // namespace sonde

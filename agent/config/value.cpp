@@ -26,7 +26,7 @@ std::string show_quantity(FieldKind kind, double quantity) {
         case FieldKind::integer:
             return std::to_string(whole);
         default:
-            return format_number(quantity);
+            return format_real(quantity);
     }
 }
 
@@ -34,6 +34,7 @@ std::string range_text(const Field& field) {
     std::string text;
     if (std::isfinite(field.least)) text += " from " + show_quantity(field.kind, field.least);
     if (std::isfinite(field.most)) text += (text.empty() ? " up to " : " to ") + show_quantity(field.kind, field.most);
+    if (field.step > 1) text += ", in whole " + show_quantity(field.kind, static_cast<double>(field.step));
     if (!field.zero_means.empty()) text += ", or 0 (" + field.zero_means + ")";
     return text;
 }
@@ -61,7 +62,7 @@ std::string quoted(std::string_view text) {
 // Numbers and quantities; nothing: not one, or out of range.
 std::optional<FieldValue> parse_quantity(const Field& field, const std::string& text) {
     if (field.kind == FieldKind::number) {
-        const auto number = parse_number(text);
+        const auto number = parse_real(text);
         const bool zero = number && *number == 0 && !field.zero_means.empty();
         if (!number || (!zero && (*number < field.least || *number > field.most))) return std::nullopt;
         return FieldValue(*number);
@@ -107,44 +108,52 @@ BadValue mismatch(const Field& field, const ConfigNode& node) {
     return {std::move(message), node.place};
 }
 
-std::variant<FieldValue, BadValue> read_text_list(const Field& field, const ConfigNode& node) {
+using Read = std::variant<FieldValue, BadValues>;
+
+Read too_many(const Field& field, const char* what, std::size_t found_elements, const ConfigNode& node) {
+    return BadValues{
+        {"there may be " + std::to_string(field.max_elements) + what + ", found " + std::to_string(found_elements),
+         node.place}};
+}
+
+Read read_text_list(const Field& field, const ConfigNode& node) {
     if (node.kind == ConfigNode::Kind::nothing) return FieldValue(TextList{});
-    if (node.kind != ConfigNode::Kind::list) return mismatch(field, node);
-    if (node.items.size() > field.max_elements)
-        return BadValue{"there may be " + std::to_string(field.max_elements) + " elements, found " +
-                            std::to_string(node.items.size()),
-                        node.place};
+    if (node.kind != ConfigNode::Kind::list) return BadValues{mismatch(field, node)};
+    if (node.items.size() > field.max_elements) return too_many(field, " elements", node.items.size(), node);
     TextList list;
+    BadValues bad;
     for (const auto& item : node.items) {
-        if (item.kind != ConfigNode::Kind::text)
-            return BadValue{"expected a text as element, found " + found(field, item), item.place};
+        if (item.kind != ConfigNode::Kind::text) {
+            bad.push_back({"expected a text as element, found " + found(field, item), item.place});
+            continue;
+        }
         if (field.check)
-            if (auto wrong = field.check(item.text); !wrong.empty()) return BadValue{std::move(wrong), item.place};
+            if (auto wrong = field.check(item.text); !wrong.empty()) bad.push_back({std::move(wrong), item.place});
         list.push_back(item.text);
     }
+    if (!bad.empty()) return bad;
     return FieldValue(std::move(list));
 }
 
-std::variant<FieldValue, BadValue> read_text_map(const Field& field, const ConfigNode& node) {
+Read read_text_map(const Field& field, const ConfigNode& node) {
     if (node.kind == ConfigNode::Kind::nothing) return FieldValue(TextMap{});
-    if (node.kind != ConfigNode::Kind::map) return mismatch(field, node);
-    if (node.members.size() > field.max_elements)
-        return BadValue{"there may be " + std::to_string(field.max_elements) + " names, found " +
-                            std::to_string(node.members.size()),
-                        node.place};
+    if (node.kind != ConfigNode::Kind::map) return BadValues{mismatch(field, node)};
+    if (node.members.size() > field.max_elements) return too_many(field, " names", node.members.size(), node);
     Field word;
     word.kind = field.kind == FieldKind::choice_map ? FieldKind::choice : FieldKind::text;
     word.choices = field.choices;
     TextMap map;
+    BadValues bad;
     for (const auto& member : node.members) {
         if (member.value.kind != ConfigNode::Kind::text || !parse_text(word, member.value)) {
-            auto bad = mismatch(word, member.value);
-            return BadValue{"'" + member.key + "': " + bad.message, bad.place};
+            auto wrong = mismatch(word, member.value);
+            bad.push_back({"'" + member.key + "': " + wrong.message, wrong.place});
+        } else if (field.check) {
+            if (auto wrong = field.check(member.key); !wrong.empty()) bad.push_back({std::move(wrong), member.place});
         }
-        if (field.check)
-            if (auto wrong = field.check(member.key); !wrong.empty()) return BadValue{std::move(wrong), member.place};
         map.emplace_back(member.key, member.value.text);
     }
+    if (!bad.empty()) return bad;
     return FieldValue(std::move(map));
 }
 
@@ -200,14 +209,15 @@ std::string found(const Field& field, const ConfigNode& node) {
     return (node.quoted && strict ? "the text " : "") + quoted(node.text);
 }
 
-std::variant<FieldValue, BadValue> read_value(const Field& field, const ConfigNode& node) {
+Read read_value(const Field& field, const ConfigNode& node) {
     if (field.kind == FieldKind::text_list) return read_text_list(field, node);
     if (field.kind == FieldKind::text_map || field.kind == FieldKind::choice_map) return read_text_map(field, node);
-    if (node.kind != ConfigNode::Kind::text) return mismatch(field, node);
-    auto value = parse_text(field, node);
-    if (!value) return mismatch(field, node);
+    if (node.kind != ConfigNode::Kind::text) return BadValues{mismatch(field, node)};
+    // the check first: it says more about what its field wants
     if (field.check)
-        if (auto wrong = field.check(node.text); !wrong.empty()) return BadValue{std::move(wrong), node.place};
+        if (auto wrong = field.check(node.text); !wrong.empty()) return BadValues{{std::move(wrong), node.place}};
+    auto value = parse_text(field, node);
+    if (!value) return BadValues{mismatch(field, node)};
     return *std::move(value);
 }
 
@@ -224,7 +234,7 @@ std::string show_text(const std::string& text) {
     std::string out = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') out += '\\';
-        if (static_cast<unsigned char>(c) < 0x20) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
             constexpr std::string_view hex = "0123456789abcdef";
             out += "\\x";
             out += hex[static_cast<unsigned char>(c) >> 4U];
@@ -254,7 +264,7 @@ std::string show_value(const Field& field, const FieldValue& value) {
                 return std::to_string(*whole);
         }
     }
-    if (const auto* number = std::get_if<double>(&value)) return format_number(*number);
+    if (const auto* number = std::get_if<double>(&value)) return format_real(*number);
     std::string out;
     if (const auto* list = std::get_if<TextList>(&value)) {
         for (const auto& text : *list) out += (out.empty() ? "" : ", ") + show_text(text);

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "agent/config/document.hpp"
 #include "agent/config/field.hpp"
@@ -18,7 +19,9 @@ struct BadValue {
     std::string message;  // "expected …, found …"
     SourcePlace place;    // of the element that is wrong
 };
-std::variant<FieldValue, BadValue> read_value(const Field& field, const ConfigNode& node);
+// All that is wrong with it: of a list or map every element.
+using BadValues = std::vector<BadValue>;
+std::variant<FieldValue, BadValues> read_value(const Field& field, const ConfigNode& node);
 
 // The value as YAML on one line, which read_value() reads as the same value; "***" for a secret that is set.
 std::string show_value(const Field& field, const FieldValue& value);
