@@ -38,7 +38,7 @@ struct Options {
 void describe_sink(Section<Sink>& s) {
     s.text("url", &Sink::url, "Where to.");
     s.text("token", &Sink::token, "Bearer.").secret().check([](const std::string& token) -> std::string {
-        return token.size() < 4 ? "a token has 4 bytes or more" : "";
+        return !token.empty() && token.size() < 4 ? "a token has 4 bytes or more" : "";
     });
     s.duration("timeout", &Sink::timeout_ms, std::chrono::milliseconds(1), "Of one request.").range("1ms", "1m");
     s.text_map("labels", &Sink::labels, "Added to each.");
