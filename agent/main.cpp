@@ -137,7 +137,7 @@ int main(int argc, char** argv) {
     }
     const auto loaded = sonde::load_config(options.request());
     if (!loaded.findings.empty()) return sonde::report(loaded.findings);
-    if (run->parsed()) return sonde::run_command(loaded.config);
+    if (run->parsed()) return sonde::run_command(loaded.config, options.request());
     if (record->parsed()) return sonde::record_command(loaded.config, file, seconds);
     if (replay->parsed()) return sonde::replay_command(loaded.config, file);
     if (doctor->parsed()) return sonde::doctor_command(loaded.config);

@@ -63,26 +63,21 @@ void add_delivery(std::vector<Sample>& out, const Delivery& delivery) {
 }
 
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor) {
-    for (std::size_t rule = 0; rule < redactor.base_policy().rule_count(); ++rule)
-        for (std::size_t place = 0; place < place_count; ++place)
-            if (const auto count = redactor.count(rule, static_cast<Place>(place)); count > 0)
-                out.push_back(counter("sonde_redactions_total", "Number of values that a rule took out, by place.",
-                                      count,
-                                      {{"rule", std::string(redactor.base_policy().rule_name(rule))},
-                                       {"place", std::string(to_string(static_cast<Place>(place)))}}));
+    for (const auto& [rule, place, count] : redactor.counts())
+        out.push_back(counter("sonde_redactions_total", "Number of values that a rule took out, by place.", count,
+                              {{"rule", rule}, {"place", std::string(to_string(place))}}));
     out.push_back(counter("sonde_redaction_dropped_records_total",
                           "Number of records that a rule with the action drop_record kept back.",
                           redactor.dropped_records()));
 }
 
 void add_sampling(std::vector<Sample>& out, const Sampler& sampler) {
-    for (std::size_t decision = 0; decision < sampler.policy().decision_count(); ++decision) {
-        const std::string rule(sampler.policy().decision_name(decision));
-        out.push_back(counter("sonde_sampling_kept_total", "Number of transactions that a sampling rule kept.",
-                              sampler.kept(decision), {{"rule", rule}}));
+    for (const auto& [rule, kept, dropped] : sampler.counts()) {
+        out.push_back(counter("sonde_sampling_kept_total", "Number of transactions that a sampling rule kept.", kept,
+                              {{"rule", rule}}));
         out.push_back(counter("sonde_sampling_dropped_total",
                               "Number of transactions that are in the metrics and were not written out, by rule.",
-                              sampler.dropped(decision), {{"rule", rule}}));
+                              dropped, {{"rule", rule}}));
     }
     out.push_back(counter("sonde_sampling_dropped_total", "", sampler.not_drawn(), {{"rule", "route_per_second"}}));
 }
@@ -109,10 +104,15 @@ std::vector<Sample> Agent::samples() const {
     add_tracker(out, pipeline_->tracker_stats());
     add_redaction(out, pipeline_->redactor());
     add_sampling(out, pipeline_->sampler());
+    out.push_back(counter("sonde_transactions_unwatched_total",
+                          "Number of transactions of processes that discovery rules leave out.",
+                          pipeline_->stats().unwatched_transactions.load()));
     out.push_back(counter("sonde_tls_connections_forgotten_total",
                           "Number of TLS connections that were forgotten before their end because too many were open.",
                           pipeline_->tls_connections()->forgotten()));
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
+    if (watches_config_.load(std::memory_order_acquire))
+        for (auto& sample : reloader_->samples()) out.push_back(std::move(sample));
     for (const auto& delivery : deliveries_) {
         add_delivery(out, *delivery);
         out.push_back(counter("sonde_sampling_sink_dropped_total",
@@ -127,14 +127,10 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
                                             std::function<bool()> probes_attached) {
     std::unique_ptr<Agent> agent(new Agent);
     agent->http_metrics_ = std::make_shared<HttpMetrics>();
-    const auto redaction = RedactionPolicySet::build(config.redaction);
-    if (!redaction) return redaction.error();
-    const auto sampling = SamplingPolicy::build(config.sampling);
-    if (!sampling) return sampling.error();
+    auto policies = pipeline_policies(config);
+    if (!policies) return policies.error();
     PipelineOptions options;
-    options.routes = config.routes;
-    options.redaction = *redaction;
-    options.sampling = *sampling;
+    options.policies = std::move(*policies);
     // a recording has no kernel features: its processes are not this machine's
     options.read_proc = !features.empty();
     options.self_pid = options.read_proc ? static_cast<std::uint32_t>(::getpid()) : 0;
@@ -146,12 +142,9 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         ResourceOptions resource_options;
         resource_options.interval_s = config.resource_interval_s;
         resource_options.processes.named = config.processes;
-        resource_options.redact = [redactor = std::make_shared<Redactor>(options.redaction->common().front().policy)](
-                                      std::string_view name, std::string_view value) {
-            const bool is_path = name == "id" || name == "system_filesystem_mountpoint";
-            const auto hidden = is_path ? redactor->path(value, Place::label) : redactor->text(value, Place::label);
-            const bool kept = hidden.verdict == Verdict::unchanged || hidden.verdict == Verdict::changed;
-            return kept ? std::string(hidden.text) : std::string("{redacted}");
+        agent->labels_ = std::make_shared<LabelRedactor>(options.policies.redaction->common().front().policy);
+        resource_options.redact = [labels = agent->labels_](std::string_view name, std::string_view value) {
+            return labels->redact(name, value);
         };
         agent->resources_ = std::make_shared<ResourceCollector>(std::move(resource_options), std::move(resources),
                                                                 agent->http_processes_);
@@ -195,7 +188,22 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     return agent;
 }
 
+void Agent::watch_config(const ConfigRequest& request, const Config& config, int reload_fd) {
+    reloader_ = std::make_unique<ConfigReloader>(
+        request, config, reload_fd, [this](const PipelinePolicies& policies) { return pipeline_->prepare(policies); });
+    watches_config_.store(true, std::memory_order_release);
+}
+
+void Agent::adopt_reload() {
+    auto prepared = reloader_->take();
+    if (!prepared) return;
+    if (labels_) labels_->adopt(prepared->policies.redaction->common().front().policy);
+    pipeline_->adopt(std::move(*prepared));
+    reloader_->adopted();
+}
+
 Status Agent::stop(const EventSource& source) {
+    if (reloader_) reloader_->stop();
     pipeline_->finish(source);
     server_.reset();
     std::size_t left = 0;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/command/config_reloader.hpp"
+#include "agent/command/label_redactor.hpp"
 #include "agent/config/config.hpp"
 #include "agent/http/server.hpp"
 #include "agent/metric/http_metrics.hpp"
@@ -36,6 +38,10 @@ public:
     [[nodiscard]] const std::string& address() const { return address_; }
     // Traffic is being watched from now on: /readyz says so.
     void set_watching() { watching_.store(true, std::memory_order_release); }
+    // Follows the configuration from now on: its file, and reload_fd (an eventfd). Once.
+    void watch_config(const ConfigRequest& request, const Config& config, int reload_fd);
+    // The pipeline's thread, between two polls: takes over what a reload has made. After watch_config().
+    void adopt_reload();
     // Delivers what is open, drains and flushes the sinks.
     Status stop(const EventSource& source);
 
@@ -50,6 +56,9 @@ private:
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
     std::shared_ptr<ResourceCollector> resources_;  // null in a replay
+    std::shared_ptr<LabelRedactor> labels_;         // of the resource collector
+    std::unique_ptr<ConfigReloader> reloader_;
+    std::atomic<bool> watches_config_{false};
     std::atomic<bool> sinks_open_{false};
     std::atomic<bool> watching_{false};
     std::unique_ptr<HttpServer> server_;  // last: its threads read all of the above

@@ -1,22 +1,14 @@
-#include <unistd.h>
-
 #include <cstdio>
 
 #include "agent/command/commands.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/config/reference.hpp"
 #include "agent/config/show.hpp"
-#include "agent/redact/redactor.hpp"
 
 namespace sonde {
 
 int report(const std::vector<ConfigFinding>& findings) {
-    // values are quoted: what somebody put in the wrong place may be a password
-    Redactor redactor(RedactionPolicy::defaults());
-    for (const auto& finding : findings) {
-        const auto text = finding.text();
-        std::fprintf(stderr, "%s\n", std::string(redactor.text(text, Place::self_log).text).c_str());
-    }
+    for (const auto& finding : findings) say(finding.text());
     std::fprintf(stderr, "sonde: the configuration has %zu %s%s\n", findings.size(),
                  findings.size() == 1 ? "error" : "errors", findings.size() >= max_findings ? " or more" : "");
     return 2;

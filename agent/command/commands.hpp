@@ -10,7 +10,8 @@
 // The subcommands. Each returns the program's exit code and has said on stderr what went wrong.
 namespace sonde {
 
-int run_command(const Config& config);
+// request: where config came from; it is followed while the agent runs.
+int run_command(const Config& config, const ConfigRequest& request);
 int record_command(const Config& config, const std::string& file, double seconds);
 int replay_command(const Config& config, const std::string& file);
 int doctor_command(const Config& config);

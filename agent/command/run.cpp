@@ -79,8 +79,9 @@ void say_goodbye(const Agent& agent, const EventSource& source) {
 
 }  // namespace
 
-int run_command(const Config& config) {
+int run_command(const Config& config, const ConfigRequest& request) {
     const StopSignals signals;
+    const ReloadSignal reload;
     ::prctl(PR_SET_NAME, "pipeline");
     auto probe = Probe::prepare({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
     if (!probe) return report(probe.error());
@@ -103,6 +104,7 @@ int run_command(const Config& config) {
     (*agent)->pipeline().set_watch((*probe)->tls());
     (*agent)->set_watching();
     greet(**agent, config, features);
+    (*agent)->watch_config(request, config, reload.fd());
 
     Display display(config.interval_s);
     (*agent)->pipeline().add(display);
@@ -110,6 +112,7 @@ int run_command(const Config& config) {
     while (!StopSignals::stop_requested()) {
         const auto polled = (*source)->poll((*agent)->pipeline(), poll_timeout_ms);
         if (!polled) return report(polled.error());
+        (*agent)->adopt_reload();
         if (const auto now = Clock::now(); now >= next_tick) {
             (*agent)->pipeline().tick(**source);
             next_tick = now + tick_every;

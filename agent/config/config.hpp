@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/identity/discovery.hpp"
 #include "agent/redact/policy_set.hpp"
 #include "agent/route/route_table.hpp"
 #include "agent/sample/policy.hpp"
@@ -21,6 +22,8 @@ struct Config {
     double resource_interval_s = 5.0;       // between two readings of processes, cgroups and the machine, seconds
     std::vector<std::string> processes;     // command names that get resource series of their own in any case
     double interval_s = 1.0;                // refresh of the terminal table, seconds
+    std::vector<std::string> trusted_proxies{"127.0.0.0/8", "::1", "unix"};  // whose word about clients counts
+    DiscoveryConfig discovery;
     RouteLimits routes;
     RedactionSetup redaction;
     SamplingConfig sampling;

@@ -57,7 +57,8 @@ struct Field {
     std::string key;
     FieldKind kind = FieldKind::text;
     std::string help;
-    // Bounds of a number, or of what its text stands for (nanoseconds, bytes), both inclusive.
+    // Bounds of a number, or of what its text stands for (nanoseconds, bytes), both inclusive. A list of texts with
+    // bounds is one of integers.
     double least = -std::numeric_limits<double>::infinity();
     double most = std::numeric_limits<double>::infinity();
     std::string zero_means;  // not empty: 0 is good beside the bounds, and means this

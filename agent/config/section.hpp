@@ -90,6 +90,9 @@ public:
     FieldOptions texts(std::string key, At at, std::string help) {
         return add<TextList>(FieldKind::text_list, std::move(key), at, std::move(help));
     }
+    // A list of integers; give it a range.
+    template <typename At>
+    FieldOptions integers(std::string key, At at, std::string help);
     template <typename At>
     FieldOptions text_map(std::string key, At at, std::string help) {
         return add<TextMap>(FieldKind::text_map, std::move(key), at, std::move(help));
@@ -184,6 +187,24 @@ FieldOptions Section<T>::add_scaled(FieldKind kind, std::string key, At at, std:
     auto options = place(kind, std::move(key), std::move(help), std::move(access));
     fields_.back().step = whole ? scale : 1;
     return options;
+}
+
+template <typename T>
+template <typename At>
+FieldOptions Section<T>::integers(std::string key, At at, std::string help) {
+    using Integer = typename Member<At>::value_type;
+    FieldAccess access;
+    access.set = [at](void* owner, const FieldValue& value) {
+        auto& list = std::invoke(at, of(owner));
+        list.clear();
+        for (const auto& text : std::get<TextList>(value)) list.push_back(static_cast<Integer>(std::stoll(text)));
+    };
+    access.get = [at](const void* owner) {
+        TextList list;
+        for (const auto integer : std::invoke(at, of(owner))) list.push_back(std::to_string(integer));
+        return FieldValue(std::move(list));
+    };
+    return place(FieldKind::text_list, std::move(key), std::move(help), std::move(access));
 }
 
 template <typename T>

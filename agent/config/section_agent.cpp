@@ -1,6 +1,7 @@
 #include "agent/config/profile.hpp"
 #include "agent/config/sections.hpp"
 #include "agent/config/unit.hpp"
+#include "agent/protocol/trusted_proxies.hpp"
 
 namespace sonde {
 namespace {
@@ -13,6 +14,11 @@ std::string wrong_address(const std::string& text) {
     return {};
 }
 
+std::string wrong_network(const std::string& text) {
+    if (TrustedProxies::parse({text})) return {};
+    return "expected an address, a prefix (10.0.0.0/8, 2001:db8::/32) or unix, found '" + text + "'";
+}
+
 }  // namespace
 
 void describe_agent(Section<Config>& config) {
@@ -23,6 +29,13 @@ void describe_agent(Section<Config>& config) {
     config.group("http", "sonde's own HTTP server: /metrics, /healthz, /readyz.", [](auto& s) {
         s.text("listen", &Config::listen, "HOST:PORT; :PORT is every IPv4 address, port 0 takes a free one.")
             .check(wrong_address);
+    });
+    config.group("clients", "Who asks.", [](auto& s) {
+        s.texts("trusted_proxies", &Config::trusted_proxies,
+                "Whose Forwarded, X-Forwarded-For and X-Real-IP are believed: addresses, prefixes, `unix` for Unix "
+                "sockets.")
+            .check(wrong_network)
+            .reloadable();
     });
     config.group("events", "Transactions as JSON lines.", [](auto& s) {
         s.text("directory", &Config::events_directory, "Where transactions.jsonl is written. Empty: no file.");

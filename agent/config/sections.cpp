@@ -6,10 +6,10 @@ const Schema& config_schema() {
     static const Schema schema = [] {
         Schema made;
         Section<Config> config(made.fields);
-        for (const auto describe : {describe_agent, describe_capture, describe_resources, describe_routes,
-                                    describe_redaction, describe_sampling})
+        for (const auto describe : {describe_agent, describe_capture, describe_resources, describe_discovery,
+                                    describe_routes, describe_redaction, describe_sampling})
             describe(config);
-        made.checks = {{"redaction", check_redaction}, {"sampling", check_sampling}};
+        made.checks = {{"discovery", check_discovery}, {"redaction", check_redaction}, {"sampling", check_sampling}};
         return made;
     }();
     return schema;

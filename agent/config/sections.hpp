@@ -33,10 +33,12 @@ const Schema& config_schema();
 void describe_agent(Section<Config>& config);  // profile, http, events, terminal
 void describe_capture(Section<Config>& config);
 void describe_resources(Section<Config>& config);
+void describe_discovery(Section<Config>& config);
 void describe_routes(Section<Config>& config);
 void describe_redaction(Section<Config>& config);
 void describe_sampling(Section<Config>& config);
 
+std::vector<SectionProblem> check_discovery(const Config& config);
 std::vector<SectionProblem> check_redaction(const Config& config);
 std::vector<SectionProblem> check_sampling(const Config& config);
 

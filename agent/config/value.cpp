@@ -23,10 +23,10 @@ std::string show_quantity(FieldKind kind, double quantity) {
             return format_size(whole);
         case FieldKind::rate:
             return format_rate(whole);
-        case FieldKind::integer:
-            return std::to_string(whole);
-        default:
+        case FieldKind::number:
             return format_real(quantity);
+        default:
+            return std::to_string(whole);
     }
 }
 
@@ -38,6 +38,8 @@ std::string range_text(const Field& field) {
     if (!field.zero_means.empty()) text += ", or 0 (" + field.zero_means + ")";
     return text;
 }
+
+bool is_integer_list(const Field& field) { return field.kind == FieldKind::text_list && std::isfinite(field.least); }
 
 std::string counted(const Field& field) { return field.unit.empty() ? "" : " of " + field.unit; }
 
@@ -122,11 +124,17 @@ Read read_text_list(const Field& field, const ConfigNode& node) {
     if (node.items.size() > field.max_elements) return too_many(field, " elements", node.items.size(), node);
     TextList list;
     BadValues bad;
+    Field element;
+    element.kind = FieldKind::integer;
+    element.least = field.least;
+    element.most = field.most;
     for (const auto& item : node.items) {
         if (item.kind != ConfigNode::Kind::text) {
             bad.push_back({"expected a text as element, found " + found(field, item), item.place});
             continue;
         }
+        if (is_integer_list(field) && !parse_quantity(element, item.text))
+            bad.push_back({"expected " + expected(element) + ", found " + found(field, item), item.place});
         if (field.check)
             if (auto wrong = field.check(item.text); !wrong.empty()) bad.push_back({std::move(wrong), item.place});
         list.push_back(item.text);
@@ -178,6 +186,7 @@ std::string expected(const Field& field) {
         case FieldKind::choice:
             return words(field.choices);
         case FieldKind::text_list:
+            if (is_integer_list(field)) return "a list of whole numbers" + range_text(field);
             return "a list of texts";
         case FieldKind::text_map:
             return "a map of names to texts";
@@ -267,7 +276,8 @@ std::string show_value(const Field& field, const FieldValue& value) {
     if (const auto* number = std::get_if<double>(&value)) return format_real(*number);
     std::string out;
     if (const auto* list = std::get_if<TextList>(&value)) {
-        for (const auto& text : *list) out += (out.empty() ? "" : ", ") + show_text(text);
+        for (const auto& text : *list)
+            out += (out.empty() ? "" : ", ") + (is_integer_list(field) ? text : show_text(text));
         return "[" + out + "]";
     }
     for (const auto& [name, text] : std::get<TextMap>(value))

@@ -82,4 +82,13 @@ std::string systemd_unit_from_cgroup(std::string_view text) {
     return found;
 }
 
+std::string cgroup_path(std::string_view text) {
+    const auto unified = text.starts_with("0::") ? 0 : text.find("\n0::");
+    auto line = unified == std::string_view::npos ? text : text.substr(unified == 0 ? 0 : unified + 1);
+    line = line.substr(0, line.find('\n'));
+    const auto first = line.find(':');
+    const auto second = first == std::string_view::npos ? first : line.find(':', first + 1);
+    return second == std::string_view::npos ? std::string() : std::string(line.substr(second + 1));
+}
+
 }  // namespace sonde

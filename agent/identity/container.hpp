@@ -15,4 +15,7 @@ std::string container_id_from_cgroup(std::string_view text);
 // engine (containerd.service above the container) is not the container's.
 std::string systemd_unit_from_cgroup(std::string_view text);
 
+// Path in the unified hierarchy (line "0::"), else in the one of the first line; empty: there is none.
+std::string cgroup_path(std::string_view text);
+
 }  // namespace sonde

@@ -17,6 +17,8 @@ namespace {
 
 // A command line longer than this says nothing more about the program's name.
 constexpr std::size_t read_max_bytes = 8192;
+// Of what only rules look at; the table holds thousands of processes.
+constexpr std::size_t kept_max_bytes = 256;
 
 std::string read_some(const std::string& path) {
     UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -79,8 +81,12 @@ ProcessPtr ProcessTable::read_proc(std::uint32_t pid) const {
     const auto cgroup = read_some(directory + "/cgroup");
     process->container_id = container_id_from_cgroup(cgroup);
     process->unit = systemd_unit_from_cgroup(cgroup);
-    const auto command_line = read_some(directory + "/cmdline");
+    process->cgroup = cgroup_path(cgroup).substr(0, kept_max_bytes);
+    auto command_line = read_some(directory + "/cmdline");
     process->program = program_name(process->exe, split_arguments(command_line));
+    while (!command_line.empty() && command_line.back() == '\0') command_line.pop_back();
+    std::replace(command_line.begin(), command_line.end(), '\0', ' ');
+    process->command_line = command_line.substr(0, kept_max_bytes);
     if (process->program.empty()) process->program = printable_name(process->comm);
     if (options_.redact) options_.redact(*process);
     return process;
@@ -156,6 +162,11 @@ void ProcessTable::on_exit(std::uint32_t pid) {
     if (gone == by_pid_.end() || !gone->second->exited || gone->second->exit_number != oldest.number) return;
     entries_.erase(gone->second);
     by_pid_.erase(gone);
+}
+
+void ProcessTable::read_again() {
+    if (!options_.read_proc) return;
+    for (auto& entry : entries_) entry.read = false;
 }
 
 void ProcessTable::put(ProcessPtr process) {

@@ -36,6 +36,8 @@ public:
     void on_exec(std::uint32_t pid, std::uint32_t parent_pid, std::string_view comm, std::string_view filename);
     void on_exit(std::uint32_t pid);
     void put(ProcessPtr process);
+    // Whoever lives is read from /proc anew when it is asked for next: what `redact` takes out has changed.
+    void read_again();
 
     // Number of processes that left the full table before their end: the one that was not asked for longest goes
     // first. Any thread.

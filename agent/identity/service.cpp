@@ -17,6 +17,12 @@ std::string_view ServiceNames::name(const Process* process, std::uint16_t port) 
     } else if (process != nullptr && !process->program.empty()) {
         key.text = process->program;
     }
+    return intern(key);
+}
+
+std::string_view ServiceNames::name(std::string_view given) { return intern({Kind::given, 0, given}); }
+
+std::string_view ServiceNames::intern(KeyView key) {
     if (const auto at = names_.find(key); at != names_.end()) return at->second->name;
     if (names_.size() >= max_names_) return overflow_name;
     std::string text(key.text);

@@ -19,10 +19,12 @@ public:
     // process: null where it was not observed. port: the server's; 0 for a client, which is named without one.
     // "{overflow}" for every name beyond the bound.
     std::string_view name(const Process* process, std::uint16_t port);
+    // The name that a rule gave.
+    std::string_view name(std::string_view given);
 
 private:
     // What the name is made of. Not the process's address: another process may live there tomorrow.
-    enum class Kind : std::uint8_t { unit, container, program };
+    enum class Kind : std::uint8_t { unit, container, program, given };
     struct KeyView {
         Kind kind;
         std::uint16_t port;
@@ -35,6 +37,7 @@ private:
                    static_cast<std::size_t>(key.kind);
         }
     };
+    std::string_view intern(KeyView key);
     struct Name {
         std::string text;  // keeps the key's bytes
         std::string name;

@@ -15,6 +15,10 @@ struct Process {
     std::string program;       // what a person calls it: the script of an interpreter, else the executable's name
     std::string unit;          // systemd unit without ".service"; empty: none
     std::string container_id;  // 64 hex digits; empty: not in a container
+    // What discovery rules ask for; empty where it was not read (recordings do not hold it):
+    std::string command_line;  // arguments joined by spaces, the first 256 bytes
+    std::string cgroup;        // path in cgroup v2, else of the first hierarchy, the first 256 bytes
+    std::string runtime;       // "python", "node", …, by the executable's name
 };
 using ProcessPtr = std::shared_ptr<const Process>;
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "agent/pipeline/decoder.hpp"
+#include "agent/resource/runtime.hpp"
 
 namespace sonde {
 namespace {
@@ -29,11 +30,19 @@ const std::array<std::vector<std::string>, 4> seen_headers{{{}, {"host"}, {"user
 Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
     : options_(options),
       metrics_(metrics),
-      redactor_(options.redaction->common()),
-      sampler_(options.sampling, [this](const Transaction& t, bool must) { deliver(t, must); }),
-      processes_({.read_proc = options.read_proc, .redact = [this](Process& process) { redactor_.redact(process); }}),
-      routes_(options.routes, [this](std::string_view segment) { return redactor_.hides(segment); }),
-      tracker_(options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }) {}
+      redactor_(options.policies.redaction->common()),
+      sampler_(options.policies.sampling, [this](const Transaction& t, bool must) { deliver(t, must); }),
+      processes_({.read_proc = options.read_proc,
+                  .redact =
+                      [this](Process& process) {
+                          process.runtime = runtime_from_executable(process.exe).name;
+                          redactor_.redact(process);
+                      }}),
+      discovery_(options.policies.discovery),
+      routes_(options.policies.routes, [this](std::string_view segment) { return redactor_.hides(segment); }),
+      tracker_(options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }) {
+    tracker_.set_trusted_proxies(options_.policies.trusted_proxies);
+}
 
 void Pipeline::on_record(std::span<const std::byte> record) {
     const auto event = decode(record);
@@ -94,7 +103,14 @@ void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
     }
     if (pid != 0) transaction.process = processes_.find(pid);
     const bool server = transaction.side == Side::server;
-    transaction.service = services_.name(transaction.process.get(), server ? transaction.server.port : 0);
+    const std::uint16_t port = server ? transaction.server.port : std::uint16_t{0};
+    const auto decision = discovery_.decide(transaction.process, port);
+    if (!decision.watched) {
+        bump(stats_.unwatched_transactions);
+        return;
+    }
+    transaction.service =
+        decision.service.empty() ? services_.name(transaction.process.get(), port) : services_.name(decision.service);
     transaction.route = routes_.route(transaction.service, transaction.path.view());
     bump(stats_.transactions);
     metrics_.observe(transaction);
@@ -125,17 +141,6 @@ void Pipeline::deliver(const Transaction& transaction, bool must) {
         copy.sample_weight = weight;
         if (!redactor || redactor->redact(copy)) delivery->offer(outgoing_);
     }
-}
-
-void Pipeline::add(Delivery& delivery) {
-    const auto* own = options_.redaction->for_sink(delivery.name());
-    own_redactions_ = own_redactions_ || own != nullptr;
-    outlets_.push_back({&delivery, own != nullptr ? std::make_unique<RecordRedactor>(*own) : nullptr,
-                        std::make_unique<SinkGate>(*options_.sampling, delivery.name())});
-    // from now on sinks are given what no redactor has seen: each needs one
-    if (own_redactions_)
-        for (auto& outlet : outlets_)
-            if (!outlet.redactor) outlet.redactor = std::make_unique<RecordRedactor>(options_.redaction->common());
 }
 
 std::uint64_t Pipeline::held_back(const Delivery& delivery) const {

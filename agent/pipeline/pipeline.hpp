@@ -10,9 +10,8 @@
 #include "agent/metric/http_metrics.hpp"
 #include "agent/model/process_watch.hpp"
 #include "agent/pipeline/connection_tracker.hpp"
+#include "agent/pipeline/policies.hpp"
 #include "agent/pipeline/tls_connections.hpp"
-#include "agent/redact/record_redactor.hpp"
-#include "agent/route/route_table.hpp"
 #include "agent/sample/sampler.hpp"
 #include "agent/sample/sink_gate.hpp"
 #include "agent/source/event_source.hpp"
@@ -29,11 +28,9 @@ public:
 
 struct PipelineOptions {
     TrackerLimits tracker{};
-    RouteLimits routes{};
     std::uint32_t self_pid = 0;  // its transactions are left out; 0: none are
     bool read_proc = true;       // false in a replay: the processes of a recording are not those of this machine
-    std::shared_ptr<const RedactionPolicySet> redaction = RedactionPolicySet::defaults();
-    std::shared_ptr<const SamplingPolicy> sampling = SamplingPolicy::defaults();
+    PipelinePolicies policies{};
 };
 
 // Number of records and transactions over the pipeline's life; readable from any thread.
@@ -41,6 +38,7 @@ struct PipelineStats {
     std::atomic<std::uint64_t> invalid_records{0};
     std::atomic<std::uint64_t> transactions{0};
     std::atomic<std::uint64_t> own_transactions{0};
+    std::atomic<std::uint64_t> unwatched_transactions{0};  // of processes that discovery rules leave out
 };
 
 // record → event → connection → transaction → metrics, observers, sinks. One thread runs it: the source's records
@@ -53,6 +51,11 @@ public:
     void add(TransactionObserver& observer) { observers_.push_back(&observer); }
     // A sink with a redaction or a limit of its own is known by its name.
     void add(Delivery& delivery);
+
+    // A reload: prepare() on any thread, after the last add(); adopt() on the pipeline's, between two records. What is
+    // seen before is treated by the old policies alone, what is seen after by the new ones alone.
+    [[nodiscard]] PreparedPolicies prepare(const PipelinePolicies& policies) const;
+    void adopt(PreparedPolicies prepared);
 
     // At most one; outlives the pipeline.
     void set_watch(ProcessWatch* watch) { watch_ = watch; }
@@ -82,7 +85,7 @@ private:
     void deliver(const Transaction& transaction, bool must);
     void report_losses(const EventSource& source);
 
-    const PipelineOptions options_;
+    PipelineOptions options_;
     HttpMetrics& metrics_;
     std::vector<TransactionObserver*> observers_;
     struct Outlet {
@@ -95,6 +98,7 @@ private:
     std::vector<Outlet> outlets_;
     ProcessWatch* watch_ = nullptr;
     ProcessTable processes_;
+    Discovery discovery_;
     ServiceNames services_;
     RouteTable routes_;
     ConnectionTracker tracker_;

@@ -63,10 +63,40 @@ void RecordRedactor::redact(Process& process) {
     put_back(process.exe, redactor.path(process.exe, Place::label));
     put_back(process.program, redactor.path(process.program, Place::label));
     put_back(process.unit, redactor.text(process.unit, Place::label));
+    put_back(process.command_line, redactor.text(process.command_line, Place::label));
+    put_back(process.cgroup, redactor.path(process.cgroup, Place::label));
 }
 
 bool RecordRedactor::hides(std::string_view segment) {
     return redactors_.front().redactor->path(segment, Place::label).verdict != Verdict::unchanged;
+}
+
+void RecordRedactor::add_current(Counts& counts) const {
+    const auto& policy = base_policy();
+    for (std::size_t rule = 0; rule < policy.rule_count(); ++rule)
+        for (std::size_t i = 0; i < place_count; ++i) {
+            const auto place = static_cast<Place>(i);
+            const auto number = count(rule, place);
+            if (number == 0) continue;
+            const std::pair key(std::string(policy.rule_name(rule)), place);
+            const bool room = counts.size() < max_retired || counts.contains(key);
+            counts[room ? key : std::pair(std::string("{retired}"), Place::field)] += number;
+        }
+}
+
+void RecordRedactor::adopt(std::unique_ptr<RecordRedactor> prepared) {
+    const std::lock_guard lock(adopting_);
+    add_current(retired_);
+    redactors_.swap(prepared->redactors_);
+}
+
+std::vector<RecordRedactor::RuleCount> RecordRedactor::counts() const {
+    const std::lock_guard lock(adopting_);
+    auto all = retired_;
+    add_current(all);
+    std::vector<RuleCount> out;
+    for (const auto& [key, number] : all) out.push_back({key.first, key.second, number});
+    return out;
 }
 
 std::uint64_t RecordRedactor::count(std::size_t rule, Place place) const {

@@ -2,8 +2,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/model/transaction.hpp"
@@ -27,6 +31,20 @@ public:
     // Is there something to hide in a segment of a route? Counted under Place::label.
     bool hides(std::string_view segment);
 
+    // From now on by the policies of `prepared`, which any thread may have made. Counts go on, by the rules' names. The
+    // redactor's own thread.
+    void adopt(std::unique_ptr<RecordRedactor> prepared);
+    // Number of values that rules took out, by place, over the redactor's life; zeros are left out. Bounded: beyond
+    // max_retired rules and places of former policies, in the entry "{retired}". Any thread.
+    struct RuleCount {
+        std::string rule;
+        Place place = Place::field;
+        std::uint64_t count = 0;
+    };
+    [[nodiscard]] std::vector<RuleCount> counts() const;
+    static constexpr std::size_t max_retired = 1024;
+
+    // This policy's; any thread, while nobody adopts another.
     [[nodiscard]] const RedactionPolicy& base_policy() const { return redactors_.front().redactor->policy(); }
     // Number of values that a rule found at a place, by all policies. Rules are numbered alike in each.
     [[nodiscard]] std::uint64_t count(std::size_t rule, Place place) const;
@@ -40,7 +58,12 @@ private:
     };
     Redactor& redactor_of(std::string_view service);
 
+    using Counts = std::map<std::pair<std::string, Place>, std::uint64_t>;
+    void add_current(Counts& counts) const;
+
     std::vector<ServiceRedactor> redactors_;
+    Counts retired_;               // of former policies
+    mutable std::mutex adopting_;  // of the above, but for the own thread's reading
     std::atomic<std::uint64_t> dropped_records_{0};
 };
 

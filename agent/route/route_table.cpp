@@ -156,4 +156,9 @@ std::string_view RouteTable::insert(Service& service, Segments& segments, std::s
     return route;
 }
 
+void RouteTable::hide_again() {
+    std::fill(cache_.begin(), cache_.end(), CacheEntry{});
+    std::erase_if(edges_, [this](const auto& edge) { return hidden(edge.first.text); });
+}
+
 }  // namespace sonde

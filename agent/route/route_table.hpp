@@ -55,6 +55,12 @@ public:
     // The returned view holds for the table's life; the same route is always the same view.
     std::string_view route(std::string_view service, std::string_view path);
 
+    // For routes made from now on. Fewer than there are: those stay.
+    void set_limits(const RouteLimits& limits) { limits_ = limits; }
+    // `hides` answers otherwise than before: words that it hides now are no part of a route any more. Routes that were
+    // made stay in the budget.
+    void hide_again();
+
     [[nodiscard]] const RouteStats& stats() const { return stats_; }
 
 private:
@@ -96,7 +102,7 @@ private:
     std::string_view overflow();
     [[nodiscard]] bool hidden(std::string_view segment) const { return hides_ && hides_(segment); }
 
-    const RouteLimits limits_;
+    RouteLimits limits_;
     const HidesSegment hides_;
     RouteStats stats_;
     std::deque<Service> services_;     // stable: cache entries point here

@@ -93,6 +93,44 @@ void Sampler::tick(std::uint64_t now_ns) {
     finish();
 }
 
+void Sampler::adopt(std::shared_ptr<const SamplingPolicy> policy) {
+    finish();
+    const std::lock_guard lock(policy_mutex_);
+    for (auto& count : current_counts()) {
+        const bool room = retired_.size() < max_retired || retired_.contains(count.rule);
+        auto& sum = retired_[room ? count.rule : "{retired}"];
+        sum.kept += count.kept;
+        sum.dropped += count.dropped;
+    }
+    policy_ = std::move(policy);
+    counters_ = std::vector<Counter>(policy_->decision_count());
+    const auto k = policy_->config().route_per_second;
+    reservoir_ = k > 0 ? std::make_unique<Reservoir>(k) : nullptr;
+}
+
+std::vector<Sampler::RuleCount> Sampler::current_counts() const {
+    std::vector<RuleCount> counts;
+    for (std::size_t i = 0; i < counters_.size(); ++i)
+        counts.push_back({std::string(policy_->decision_name(i)), kept(i), dropped(i)});
+    return counts;
+}
+
+std::vector<Sampler::RuleCount> Sampler::counts() const {
+    const std::lock_guard lock(policy_mutex_);
+    auto counts = current_counts();
+    auto former = retired_;
+    for (auto& count : counts) {
+        const auto known = former.find(count.rule);
+        if (known == former.end()) continue;
+        count.kept += known->second.kept;
+        count.dropped += known->second.dropped;
+        former.erase(known);
+    }
+    for (const auto& [rule, count] : former)
+        if (count.kept + count.dropped > 0) counts.push_back({rule, count.kept, count.dropped});
+    return counts;
+}
+
 void Sampler::finish() {
     if (reservoir_ != nullptr && reservoir_->held() > 0)
         reservoir_->release([this](Transaction& transaction) { on_kept_(transaction, false); });

@@ -3,7 +3,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <vector>
 
 #include "agent/sample/policy.hpp"
@@ -48,8 +51,21 @@ public:
     // Lets all go.
     void finish();
 
+    // Lets all go that waits, and decides by this policy from now on. Counts go on, by the rules' names.
+    void adopt(std::shared_ptr<const SamplingPolicy> policy);
+    // What each rule kept and dropped over the sampler's life; of policies that were, those that did anything. Bounded:
+    // beyond max_retired names, in the entry "{retired}". Any thread.
+    struct RuleCount {
+        std::string rule;
+        std::uint64_t kept = 0;
+        std::uint64_t dropped = 0;
+    };
+    [[nodiscard]] std::vector<RuleCount> counts() const;
+    static constexpr std::size_t max_retired = 256;
+
+    // The sampler's thread.
     [[nodiscard]] const SamplingPolicy& policy() const { return *policy_; }
-    // Numbers of transactions over the sampler's life. Any thread.
+    // Numbers of transactions under this policy; the last of any policy. Any thread, while nobody adopts another.
     [[nodiscard]] std::uint64_t kept(std::size_t decision) const { return load(counters_[decision].kept); }
     [[nodiscard]] std::uint64_t dropped(std::size_t decision) const { return load(counters_[decision].dropped); }
     [[nodiscard]] std::uint64_t not_drawn() const { return load(not_drawn_); }  // by route_per_second
@@ -63,12 +79,16 @@ private:
     [[nodiscard]] std::size_t must_keep(const SampleInput& input);
     Decision decided(std::size_t number, double rate, std::uint64_t hash, bool must);
 
-    const std::shared_ptr<const SamplingPolicy> policy_;
+    std::vector<RuleCount> current_counts() const;
+
+    std::shared_ptr<const SamplingPolicy> policy_;
     const OnKept on_kept_;
     RouteHistory history_;
     std::unique_ptr<Reservoir> reservoir_;
     std::uint64_t second_ = 0;
     std::vector<Counter> counters_;
+    std::map<std::string, RuleCount> retired_;  // of former policies
+    mutable std::mutex policy_mutex_;           // of the above and policy_, but for this thread's own reading
     std::atomic<std::uint64_t> not_drawn_{0};
 };
 

@@ -18,6 +18,10 @@ std::uint64_t limit_of(const SamplingConfig& config, std::string_view sink) {
 SinkGate::SinkGate(const SamplingPolicy& policy, std::string_view sink)
     : rate_(limit_of(policy.config(), sink), policy.config().adaptive) {}
 
+void SinkGate::adopt(const SamplingPolicy& policy, std::string_view sink) {
+    rate_ = SinkRate(limit_of(policy.config(), sink), policy.config().adaptive);
+}
+
 void SinkGate::look(const SinkLoad& load) {
     rate_.queue(load.queued, load.capacity);
     if (load.records > 0 && load.bytes > 0) record_bytes_ = load.bytes / load.records;

@@ -24,6 +24,8 @@ public:
     // The policy's limit for the sink of this name.
     SinkGate(const SamplingPolicy& policy, std::string_view sink);
 
+    // From now on this policy's limit.
+    void adopt(const SamplingPolicy& policy, std::string_view sink);
     // The weight that the transaction has for this sink; 0: it does not get it. load(): called every 64th time.
     template <typename Load>
     double weight(const Transaction& transaction, bool must, std::uint64_t now_ns, Load load) {

@@ -26,8 +26,8 @@ public:
     static constexpr double least = 1.0 / 256;
 
 private:
-    const std::uint64_t bytes_per_second_;
-    const bool adaptive_;
+    std::uint64_t bytes_per_second_;
+    bool adaptive_;
     double budget_bytes_ = 0;  // one second's worth at most; below zero after what had to be sent
     std::uint64_t budget_time_ns_ = 0;
     double queue_rate_ = 1;

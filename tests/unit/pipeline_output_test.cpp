@@ -67,7 +67,8 @@ protected:
         while (!source.finished()) ASSERT_TRUE(source.poll(pipeline, 0));
         pipeline.finish(source);
         seen_ = pipeline.stats().transactions.load();
-        for (std::size_t i = 0; i < options.sampling->decision_count(); ++i) dropped_ += pipeline.sampler().dropped(i);
+        for (std::size_t i = 0; i < options.policies.sampling->decision_count(); ++i)
+            dropped_ += pipeline.sampler().dropped(i);
         emails_ = pipeline.redactor().count(static_cast<std::size_t>(Builtin::email), Place::path);
         file.stop();
         vault.stop();
@@ -81,7 +82,7 @@ protected:
 TEST_F(PipelineOutput, EverySinkGetsItsOwnRedaction) {
     const auto redaction = RedactionPolicySet::build({.sinks = {{"vault", true, {{"email", RedactAction::off}}}}});
     ASSERT_TRUE(redaction);
-    run({.read_proc = false, .redaction = *redaction}, "/users/ann@example.com/219-09-9999", 5);
+    run({.read_proc = false, .policies = {.redaction = *redaction}}, "/users/ann@example.com/219-09-9999", 5);
     ASSERT_EQ(file_.transactions().size(), 5U);
     ASSERT_EQ(vault_.transactions().size(), 5U);
     EXPECT_EQ(file_.transactions()[0]->path.view(), "/users/[redacted:email]/[redacted:us_ssn]");
@@ -94,7 +95,7 @@ TEST_F(PipelineOutput, ASampleHasWeightsAndEveryError) {
     const auto sampling =
         SamplingPolicy::build({.head_rate = 0.1, .keep_slower_than_p99 = false, .keep_new_routes = false});
     ASSERT_TRUE(sampling);
-    run({.read_proc = false, .sampling = *sampling}, "/orders", 2000);
+    run({.read_proc = false, .policies = {.sampling = *sampling}}, "/orders", 2000);
     EXPECT_EQ(seen_, 2000U);
     double sum = 0;
     int errors = 0;
@@ -113,7 +114,7 @@ TEST_F(PipelineOutput, ASampleHasWeightsAndEveryError) {
 TEST_F(PipelineOutput, TheReservoirHoldsASecond) {
     const auto sampling = SamplingPolicy::build({.keep_new_routes = false, .route_per_second = 5});
     ASSERT_TRUE(sampling);
-    run({.read_proc = false, .sampling = *sampling}, "/orders", 3000);
+    run({.read_proc = false, .policies = {.sampling = *sampling}}, "/orders", 3000);
     double sum = 0;
     std::size_t drawn = 0;
     for (const auto* t : file_.transactions()) {
@@ -128,7 +129,7 @@ TEST_F(PipelineOutput, TheReservoirHoldsASecond) {
 TEST_F(PipelineOutput, ARecordThatARuleDropsStaysInTheMetrics) {
     const auto redaction = RedactionPolicySet::build({.base = {.actions = {{"email", RedactAction::drop_record}}}});
     ASSERT_TRUE(redaction);
-    run({.read_proc = false, .redaction = *redaction}, "/users/ann@example.com", 3);
+    run({.read_proc = false, .policies = {.redaction = *redaction}}, "/users/ann@example.com", 3);
     EXPECT_EQ(seen_, 3U);
     EXPECT_TRUE(file_.transactions().empty());
 }
