@@ -50,10 +50,14 @@ class HttpServerTest : public testing::Test {
 protected:
     void SetUp() override {
         Handlers handlers;
-        handlers["/healthz"] = [] { return Response{200, "text/plain; charset=utf-8", "alive\n"}; };
-        handlers["/readyz"] = [] { return Response{503, "text/plain; charset=utf-8", "starting\n"}; };
-        handlers["/large"] = [] { return Response{200, "text/plain", std::string(3'000'000, 'x')}; };
-        handlers["/throws"] = []() -> Response { throw std::runtime_error("broken"); };
+        handlers["/healthz"] = [](const Request&) { return Response{200, "text/plain; charset=utf-8", "alive\n", {}}; };
+        handlers["/readyz"] = [](const Request&) {
+            return Response{503, "text/plain; charset=utf-8", "starting\n", {}};
+        };
+        handlers["/large"] = [](const Request&) {
+            return Response{200, "text/plain", std::string(3'000'000, 'x'), {}};
+        };
+        handlers["/throws"] = [](const Request&) -> Response { throw std::runtime_error("broken"); };
         auto server = HttpServer::start("127.0.0.1:0", std::move(handlers));
         ASSERT_TRUE(server) << server.error().message();
         server_ = std::move(*server);
@@ -132,7 +136,9 @@ TEST(HttpServer, BadAddresses) {
         EXPECT_EQ(server.error().exit_code(), 2) << listen;
         EXPECT_NE(server.error().hint.find("HOST:PORT"), std::string::npos);
     }
-    const auto elsewhere = HttpServer::start("192.0.2.1:9745", {});  // TEST-NET-1: no machine has it
+    const auto elsewhere =
+        HttpServer::start("192.0.2.1:9745", {},
+                          {.token = "t", .allow_anonymous = false, .open_paths = {}});  // TEST-NET-1: no machine has it
     ASSERT_FALSE(elsewhere);
     EXPECT_EQ(elsewhere.error().what, "cannot listen on 192.0.2.1:9745: cannot assign requested address");
 }
