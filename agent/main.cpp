@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/command/commands.hpp"
+#include "agent/command/terminal.hpp"
+#include "agent/http/access.hpp"
 
 namespace {
 
@@ -25,7 +27,8 @@ void add_output_options(CLI::App& command, sonde::Config& config) {
 }
 
 void add_listen_option(CLI::App& command, sonde::Config& config) {
-    command.add_option("--listen", config.listen, "HOST:PORT of /metrics, /healthz and /readyz")->capture_default_str();
+    command.add_option("--listen", config.listen, "HOST:PORT of /metrics, the API, /healthz and /readyz")
+        ->capture_default_str();
 }
 
 }  // namespace
@@ -34,13 +37,16 @@ int main(int argc, char** argv) {
     CLI::App app{"sonde tells what every HTTP endpoint on this machine costs and why it is slow."};
     app.require_subcommand(1);
     sonde::Config config;
-    std::string file;
+    std::string file, token_file;
     double seconds = 0;
 
     auto* run = app.add_subcommand("run", "Watch this machine");
     add_probe_options(*run, config);
     add_output_options(*run, config);
     add_listen_option(*run, config);
+    run->add_option("--token-file", token_file, "File whose first line is the bearer token that requests must carry");
+    run->add_flag("--allow-anonymous", config.http.allow_anonymous,
+                  "Listen on an address that others reach although there is no token");
     run->add_option("--interval", config.interval_s, "Seconds between two pictures of the table")
         ->check(CLI::Range(0.1, 3600.0))
         ->capture_default_str();
@@ -78,6 +84,11 @@ int main(int argc, char** argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
+    }
+    if (!token_file.empty()) {
+        auto token = sonde::read_token(token_file);
+        if (!token) return sonde::report(token.error());
+        config.http.token = std::move(*token);
     }
     if (run->parsed()) return sonde::run_command(config);
     if (record->parsed()) return sonde::record_command(config, file, seconds);

@@ -4,11 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "agent/http/server.hpp"
+
 namespace sonde {
 
 // What can be chosen. Each default is what a first run on a laptop needs.
 struct Config {
     std::string listen = "127.0.0.1:9745";  // HOST:PORT of /metrics, /healthz, /readyz
+    HttpServerOptions http;                 // token, allow_anonymous
     std::string events_directory;           // where the JSON lines go; empty: no file
     std::uint32_t capture_bytes = 512;      // payload bytes captured per head, 64 … 4096
     std::uint32_t ring_kib = 8192;          // size of the kernel's ring in KiB, a power of two

@@ -3,6 +3,10 @@
 #include <arpa/inet.h>
 #include <strings.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <string>
 
 namespace sonde {
@@ -47,6 +51,21 @@ bool bears_token(std::string_view authorization, std::string_view token) {
     for (std::size_t i = 0; i < authorization.size(); ++i)
         different |= static_cast<unsigned char>(authorization[i] ^ (token.empty() ? '\0' : token[i % token.size()]));
     return different == 0;
+}
+
+Result<std::string> read_token(const std::string& path) {
+    std::ifstream file(path);
+    std::string token;
+    if (!file || !std::getline(file, token))
+        return fail("cannot read a token from " + path + ": " + (errno != 0 ? std::strerror(errno) : "it is empty"),
+                    "name a file that holds one line", ErrorKind::usage);
+    const auto first = token.find_first_not_of(" \t\r"), last = token.find_last_not_of(" \t\r");
+    token = first == std::string::npos ? "" : token.substr(first, last - first + 1);
+    const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+    if (token.size() < 8 || !visible)
+        return fail("the token in " + path + " is not one", "write at least 8 visible ASCII characters in one line",
+                    ErrorKind::usage);
+    return token;
 }
 
 }  // namespace sonde

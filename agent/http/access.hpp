@@ -1,6 +1,9 @@
 #pragma once
 
+#include <string>
 #include <string_view>
+
+#include "agent/base/result.hpp"
 
 namespace sonde {
 
@@ -14,5 +17,8 @@ bool is_local_host_header(std::string_view host);
 // Does the value of an Authorization header hold the token? Takes as long for a wrong one as for the right one
 // (RFC 6750 §2.1).
 bool bears_token(std::string_view authorization, std::string_view token);
+
+// The first line of a file, without white space at its ends: 8 characters at least, none of them outside visible ASCII.
+Result<std::string> read_token(const std::string& path);
 
 }  // namespace sonde

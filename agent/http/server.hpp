@@ -17,7 +17,7 @@ struct Response {
     std::string content_type = "text/plain; charset=utf-8";
     std::string body;
     // Besides those that every answer has; one of the same name replaces it (a page's own Content-Security-Policy).
-    std::vector<std::pair<std::string, std::string>> headers;
+    std::vector<std::pair<std::string, std::string>> headers{};
 };
 
 // Path → what answers it: exact, or, if it ends with '/' and is longer than that, everything below it (the longest
