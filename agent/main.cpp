@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/command/commands.hpp"
+#include "agent/command/terminal.hpp"
+#include "agent/http/access.hpp"
 
 namespace {
 
@@ -38,6 +40,10 @@ public:
                 named_.push_back({key, text + unit, name});
             },
             help);
+    }
+    void add_flag(CLI::App& command, const std::string& name, const std::string& key, const std::string& help) {
+        command.add_flag_callback(
+            name, [=, this] { named_.push_back({key, "true", name}); }, help);
     }
     void add_probe(CLI::App& command) {
         add(command, "--capture-bytes", "capture.head", "Payload bytes captured per request and response head (512)");
@@ -89,6 +95,10 @@ int main(int argc, char** argv) {
     options.add_probe(*run);
     options.add_events(*run);
     options.add_listen(*run);
+    options.add(*run, "--token-file", "http.token_file",
+                "File whose first line is the bearer token that requests must carry");
+    options.add_flag(*run, "--allow-anonymous", "http.allow_anonymous",
+                     "Listen on an address that others reach although there is no token");
     options.add(*run, "--interval", "terminal.interval", "Seconds between two pictures of the table (1)", "s");
     options.add(*run, "--resource-interval", "resources.interval",
                 "Seconds between two readings of what processes and the machine use (5)", "s");

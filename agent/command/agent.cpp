@@ -2,84 +2,23 @@
 
 #include <unistd.h>
 
+#include <chrono>
+
+#include "agent/api/api.hpp"
+#include "agent/api/config_json.hpp"
+#include "agent/command/agent_samples.hpp"
 #include "agent/http/metrics_handler.hpp"
 #include "sinks/file/file_sink.hpp"
 
 namespace sonde {
 namespace {
 
-Sample counter(const char* name, const char* help, std::uint64_t value,
-               std::vector<std::pair<std::string, std::string>> labels = {}) {
-    return {name, help, SampleType::counter, std::move(labels), static_cast<double>(value)};
-}
+constexpr std::uint64_t ns_per_s = 1'000'000'000;
 
-Sample gauge(const char* name, const char* help, std::uint64_t value,
-             std::vector<std::pair<std::string, std::string>> labels = {}) {
-    return {name, help, SampleType::gauge, std::move(labels), static_cast<double>(value)};
-}
-
-void add_tracker(std::vector<Sample>& out, const TrackerStats& stats) {
-    out.push_back(gauge("sonde_connections", "HTTP connections now tracked.", stats.connections.load()));
-    out.push_back(counter("sonde_connections_evicted_total",
-                          "Number of connections that left the full table before their end; counted by the tracker.",
-                          stats.evicted_connections.load()));
-    out.push_back(counter("sonde_connections_unreadable_total",
-                          "Number of connections that began like HTTP/1 and were not; counted by the tracker.",
-                          stats.unreadable_connections.load()));
-    out.push_back(counter("sonde_connections_tunnel_total",
-                          "Number of connections that became tunnels by CONNECT or Upgrade; counted by the tracker.",
-                          stats.tunnels.load()));
-    out.push_back(counter("sonde_responses_unmatched_total",
-                          "Number of responses whose request was not seen; counted by the tracker.",
-                          stats.unmatched_responses.load()));
-    out.push_back(counter("sonde_responses_lost_total",
-                          "Number of requests whose response was sent and not seen; counted by the tracker.",
-                          stats.lost_responses.load()));
-    out.push_back(counter("sonde_requests_unseen_pipelined_total",
-                          "Number of segments that held more pipelined requests than were captured; counted by the "
-                          "tracker.",
-                          stats.unseen_pipelined.load()));
-}
-
-void add_delivery(std::vector<Sample>& out, const Delivery& delivery) {
-    const auto stats = delivery.stats();
-    const std::string name(delivery.name());
-    const std::vector<std::pair<std::string, std::string>> queue{{"queue", "sink/" + name}}, sink{{"sink", name}};
-    out.push_back(gauge("sonde_queue_size", "Number of records waiting in the queue.", stats.queued, queue));
-    out.push_back(gauge("sonde_queue_peak", "Largest number of records that waited in the queue.", stats.peak, queue));
-    out.push_back(gauge("sonde_queue_capacity", "Number of records the queue can hold.", stats.capacity, queue));
-    out.push_back(
-        counter("sonde_queue_offered_total", "Number of records offered to the queue.", stats.offered, queue));
-    out.push_back(counter("sonde_queue_dropped_total", "Number of records refused because the queue was full.",
-                          stats.dropped, queue));
-    out.push_back(
-        counter("sonde_sink_records_total", "Number of records handed to the sink.", stats.sink.records, sink));
-    out.push_back(
-        counter("sonde_sink_bytes_total", "Number of bytes the destination accepted.", stats.sink.bytes, sink));
-    out.push_back(counter("sonde_sink_failed_records_total", "Number of records that could not be delivered.",
-                          stats.sink.failed_records, sink));
-    out.push_back(
-        counter("sonde_sink_errors_total", "Number of operations of the sink that failed.", stats.sink.errors, sink));
-}
-
-void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor) {
-    for (const auto& [rule, place, count] : redactor.counts())
-        out.push_back(counter("sonde_redactions_total", "Number of values that a rule took out, by place.", count,
-                              {{"rule", rule}, {"place", std::string(to_string(place))}}));
-    out.push_back(counter("sonde_redaction_dropped_records_total",
-                          "Number of records that a rule with the action drop_record kept back.",
-                          redactor.dropped_records()));
-}
-
-void add_sampling(std::vector<Sample>& out, const Sampler& sampler) {
-    for (const auto& [rule, kept, dropped] : sampler.counts()) {
-        out.push_back(counter("sonde_sampling_kept_total", "Number of transactions that a sampling rule kept.", kept,
-                              {{"rule", rule}}));
-        out.push_back(counter("sonde_sampling_dropped_total",
-                              "Number of transactions that are in the metrics and were not written out, by rule.",
-                              dropped, {{"rule", rule}}));
-    }
-    out.push_back(counter("sonde_sampling_dropped_total", "", sampler.not_drawn(), {{"rule", "route_per_second"}}));
+std::uint64_t monotonic_ns() {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+            .count());
 }
 
 // Tells the resource collector which processes matter: those that serve or make requests.
@@ -101,23 +40,25 @@ Agent::~Agent() = default;
 
 std::vector<Sample> Agent::samples() const {
     std::vector<Sample> out;
+    if (history_) add_history(out, history_->stats());
     add_tracker(out, pipeline_->tracker_stats());
     add_redaction(out, pipeline_->redactor());
     add_sampling(out, pipeline_->sampler());
-    out.push_back(counter("sonde_transactions_unwatched_total",
-                          "Number of transactions of processes that discovery rules leave out.",
-                          pipeline_->stats().unwatched_transactions.load()));
-    out.push_back(counter("sonde_tls_connections_forgotten_total",
-                          "Number of TLS connections that were forgotten before their end because too many were open.",
-                          pipeline_->tls_connections()->forgotten()));
+    out.push_back(counter_sample("sonde_transactions_unwatched_total",
+                                 "Number of transactions of processes that discovery rules leave out.",
+                                 pipeline_->stats().unwatched_transactions.load()));
+    out.push_back(
+        counter_sample("sonde_tls_connections_forgotten_total",
+                       "Number of TLS connections that were forgotten before their end because too many were open.",
+                       pipeline_->tls_connections()->forgotten()));
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
     if (watches_config_.load(std::memory_order_acquire))
         for (auto& sample : reloader_->samples()) out.push_back(std::move(sample));
     for (const auto& delivery : deliveries_) {
         add_delivery(out, *delivery);
-        out.push_back(counter("sonde_sampling_sink_dropped_total",
-                              "Number of transactions that a sink's limit or full queue kept from it.",
-                              pipeline_->held_back(*delivery), {{"sink", std::string(delivery->name())}}));
+        out.push_back(counter_sample("sonde_sampling_sink_dropped_total",
+                                     "Number of transactions that a sink's limit or full queue kept from it.",
+                                     pipeline_->held_back(*delivery), {{"sink", std::string(delivery->name())}}));
     }
     return out;
 }
@@ -149,6 +90,8 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->resources_ = std::make_shared<ResourceCollector>(std::move(resource_options), std::move(resources),
                                                                 agent->http_processes_);
         metrics.push_back(agent->resources_);
+        agent->history_ = std::make_unique<History>();
+        agent->pipeline_->add(agent->history_->feed());
     }
     agent->pipeline_->tick(source);  // times of day hold from the first record on
 
@@ -162,17 +105,20 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     });
 
     // The address first: when it is taken, nothing has been written anywhere.
-    const auto ready = [](const std::string& text) { return Response{200, "text/plain; charset=utf-8", text}; };
+    const auto plain = [](int status, const char* text) {
+        return Response{status, "text/plain; charset=utf-8", text, {}};
+    };
     Handlers handlers;
     metrics.push_back(agent->self_metrics_);
     metrics.push_back(agent->pipeline_->tls_connections());
+    agent->add_api(handlers, config, source, features, metrics);
     handlers["/metrics"] = metrics_handler(std::move(metrics));
-    handlers["/healthz"] = [ready] { return ready("alive\n"); };
-    handlers["/readyz"] = [ready, raw = agent.get(), probes_attached = std::move(probes_attached)] {
+    handlers["/healthz"] = [plain](const Request&) { return plain(200, "alive\n"); };
+    handlers["/readyz"] = [plain, raw = agent.get(), probes_attached = std::move(probes_attached)](const Request&) {
         const bool is_ready = raw->watching_.load(std::memory_order_acquire) && (!probes_attached || probes_attached());
-        return is_ready ? ready("ready\n") : Response{503, "text/plain; charset=utf-8", "starting\n"};
+        return is_ready ? plain(200, "ready\n") : plain(503, "starting\n");
     };
-    auto server = HttpServer::start(config.listen, std::move(handlers));
+    auto server = HttpServer::start(config.listen, std::move(handlers), config.http);
     if (!server) return server.error();
     agent->server_ = std::move(*server);
     agent->address_ = config.listen.substr(0, config.listen.rfind(':') + 1) + std::to_string(agent->server_->port());
@@ -184,6 +130,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->pipeline_->add(*agent->deliveries_.back());
     }
     if (agent->resources_) agent->resources_->start();
+    if (agent->history_) agent->history_->start();
     agent->sinks_open_.store(true, std::memory_order_release);
     return agent;
 }
@@ -200,6 +147,31 @@ void Agent::adopt_reload() {
     if (labels_) labels_->adopt(prepared->policies.redaction->common().front().policy);
     pipeline_->adopt(std::move(*prepared));
     reloader_->adopted();
+void Agent::add_api(Handlers& handlers, const Config& config, const EventSource& source,
+                    const std::vector<Feature>& features,
+                    std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
+    std::vector<ApiFeature> shown;
+    for (const auto& feature : features)
+        shown.push_back({feature.name, feature.enabled, feature.detail, feature.without});
+    sonde::add_api(handlers, {.version = SONDE_VERSION,
+                              .history = history_.get(),
+                              .metrics = std::move(metrics),
+                              .resources = resources_,
+                              .features = [shown] { return shown; },
+                              .losses = [this, &source] { return pipeline_->losses(source); },
+                              .health = [this] { return health_.report(monotonic_ns() / ns_per_s); },
+                              .config = [config] { return config_json(config); }});
+}
+
+void Agent::advance() {
+    if (history_) history_->feed().advance(monotonic_ns());
+}
+
+void Agent::tick(const EventSource& source) {
+    pipeline_->tick(source);
+    std::vector<const Delivery*> deliveries;
+    for (const auto& delivery : deliveries_) deliveries.push_back(delivery.get());
+    health_.sample(monotonic_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);
 }
 
 Status Agent::stop(const EventSource& source) {

@@ -8,7 +8,9 @@
 
 #include "agent/command/config_reloader.hpp"
 #include "agent/command/label_redactor.hpp"
+#include "agent/api/health.hpp"
 #include "agent/config/config.hpp"
+#include "agent/history/history.hpp"
 #include "agent/http/server.hpp"
 #include "agent/metric/http_metrics.hpp"
 #include "agent/metric/self_metrics.hpp"
@@ -42,17 +44,25 @@ public:
     void watch_config(const ConfigRequest& request, const Config& config, int reload_fd);
     // The pipeline's thread, between two polls: takes over what a reload has made. After watch_config().
     void adopt_reload();
+    // Pipeline thread, after every look at the source: closes the history's seconds.
+    void advance();
+    // Pipeline thread, about once a second.
+    void tick(const EventSource& source);
     // Delivers what is open, drains and flushes the sinks.
     Status stop(const EventSource& source);
 
 private:
     Agent() = default;
     [[nodiscard]] std::vector<Sample> samples() const;
+    void add_api(Handlers& handlers, const Config& config, const EventSource& source,
+                 const std::vector<Feature>& features, std::vector<std::shared_ptr<prometheus::Collectable>> metrics);
 
     std::shared_ptr<HttpMetrics> http_metrics_;
     std::shared_ptr<SelfMetrics> self_metrics_;
     HttpProcesses http_processes_;
     std::unique_ptr<TransactionObserver> process_observer_;
+    std::unique_ptr<History> history_;  // null in a replay
+    HealthMonitor health_;
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
     std::shared_ptr<ResourceCollector> resources_;  // null in a replay

@@ -113,8 +113,9 @@ int run_command(const Config& config, const ConfigRequest& request) {
         const auto polled = (*source)->poll((*agent)->pipeline(), poll_timeout_ms);
         if (!polled) return report(polled.error());
         (*agent)->adopt_reload();
+        (*agent)->advance();
         if (const auto now = Clock::now(); now >= next_tick) {
-            (*agent)->pipeline().tick(**source);
+            (*agent)->tick(**source);
             next_tick = now + tick_every;
         }
         display.show_if_due({.transactions = (*agent)->pipeline().stats().transactions.load(),

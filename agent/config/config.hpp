@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/http/server.hpp"
 #include "agent/identity/discovery.hpp"
 #include "agent/redact/policy_set.hpp"
 #include "agent/route/route_table.hpp"
@@ -16,6 +17,7 @@ namespace sonde {
 struct Config {
     std::string profile = "development";    // development, staging or production (agent/config/profile.hpp)
     std::string listen = "127.0.0.1:9745";  // HOST:PORT of /metrics, /healthz, /readyz
+    HttpServerOptions http;                 // token, allow_anonymous
     std::string events_directory;           // where the JSON lines go; empty: no file
     std::uint32_t capture_bytes = 512;      // payload bytes captured per head, 64 … 4096
     std::uint32_t ring_kib = 8192;          // size of the kernel's ring in KiB, a power of two

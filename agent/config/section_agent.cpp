@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "agent/config/profile.hpp"
 #include "agent/config/sections.hpp"
 #include "agent/config/unit.hpp"
@@ -12,6 +14,12 @@ std::string wrong_address(const std::string& text) {
     const auto port = colon == std::string::npos ? std::nullopt : parse_integer(text.substr(colon + 1));
     if (!port || *port < 0 || *port > 65535) return "expected HOST:PORT, [V6]:PORT or :PORT, found '" + text + "'";
     return {};
+}
+
+std::string wrong_token(const std::string& text) {
+    const bool visible = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+    if (text.empty() || (text.size() >= 8 && visible)) return {};
+    return "expected at least 8 characters, none of them outside visible ASCII";
 }
 
 std::string wrong_network(const std::string& text) {
@@ -29,6 +37,12 @@ void describe_agent(Section<Config>& config) {
     config.group("http", "sonde's own HTTP server: /metrics, /healthz, /readyz.", [](auto& s) {
         s.text("listen", &Config::listen, "HOST:PORT; :PORT is every IPv4 address, port 0 takes a free one.")
             .check(wrong_address);
+        s.text("token", [](Config& c) -> std::string& { return c.http.token; },
+               "Bearer token that requests must carry, but for /healthz and /readyz. Empty: none is asked for.")
+            .check(wrong_token)
+            .secret();
+        s.boolean("allow_anonymous", [](Config& c) -> bool& { return c.http.allow_anonymous; },
+                  "Listen on an address that others reach although there is no token.");
     });
     config.group("clients", "Who asks.", [](auto& s) {
         s.texts("trusted_proxies", &Config::trusted_proxies,

@@ -8,9 +8,9 @@
 #include <unordered_map>
 
 namespace sonde {
-namespace {
 
-Response serialize(const std::vector<std::shared_ptr<prometheus::Collectable>>& sources) {
+std::vector<prometheus::MetricFamily> collect_merged(
+    const std::vector<std::shared_ptr<prometheus::Collectable>>& sources) {
     std::vector<prometheus::MetricFamily> families;
     std::unordered_map<std::string, std::size_t> places;
     for (const auto& source : sources) {
@@ -25,13 +25,16 @@ Response serialize(const std::vector<std::shared_ptr<prometheus::Collectable>>& 
                           std::make_move_iterator(family.metric.end()));
         }
     }
-    return {200, "text/plain; version=0.0.4; charset=utf-8", prometheus::TextSerializer{}.Serialize(families)};
+    return families;
 }
 
-}  // namespace
-
 Handler metrics_handler(std::vector<std::shared_ptr<prometheus::Collectable>> sources) {
-    return [sources = std::move(sources)] { return serialize(sources); };
+    return [sources = std::move(sources)](const Request&) {
+        return Response{200,
+                        "text/plain; version=0.0.4; charset=utf-8",
+                        prometheus::TextSerializer{}.Serialize(collect_merged(sources)),
+                        {}};
+    };
 }
 
 }  // namespace sonde

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cctype>
@@ -18,6 +19,7 @@
 #include <thread>
 
 #include "agent/base/unique_fd.hpp"
+#include "agent/http/access.hpp"
 
 namespace sonde {
 namespace {
@@ -100,28 +102,52 @@ Error cannot_listen(const std::string& listen, std::string why, const char* hint
     return fail("cannot listen on " + listen + ": " + why, hint);
 }
 
-Response call(const Handler& handler) {
+Response text(int status, std::string body) { return {status, "text/plain; charset=utf-8", std::move(body), {}}; }
+
+Response call(const Handler& handler, const Request& request) {
     try {
-        return handler();
+        return handler(request);
     } catch (const std::exception& e) {
-        return {500, "text/plain; charset=utf-8", std::string("internal error: ") + e.what() + "\n"};
+        return text(500, std::string("internal error: ") + e.what() + "\n");
     } catch (...) {
-        return {500, "text/plain; charset=utf-8", "internal error\n"};
+        return text(500, "internal error\n");
     }
 }
 
-void send(mg_connection* connection, const Response& response, bool with_body, const char* more_headers = "") {
-    mg_printf(connection,
-              "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-              "X-Content-Type-Options: nosniff\r\nConnection: close\r\n%s\r\n",
-              response.status, mg_get_response_code_text(connection, response.status), response.content_type.c_str(),
-              response.body.size(), more_headers);
+// What every answer carries: nothing here is for other sites, frames or caches.
+constexpr std::array<std::pair<const char*, const char*>, 6> standing_headers{
+    {{"Cache-Control", "no-store"},
+     {"X-Content-Type-Options", "nosniff"},
+     {"X-Frame-Options", "DENY"},
+     {"Referrer-Policy", "no-referrer"},
+     {"Cross-Origin-Resource-Policy", "same-origin"},
+     {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"}}};
+
+bool has_header(const Response& response, const char* name) {
+    return std::any_of(response.headers.begin(), response.headers.end(),
+                       [name](const auto& header) { return ::strcasecmp(header.first.c_str(), name) == 0; });
+}
+
+void send(mg_connection* connection, const Response& response, bool with_body) {
+    std::string head = "HTTP/1.1 " + std::to_string(response.status) + " " +
+                       mg_get_response_code_text(connection, response.status) +
+                       "\r\nContent-Type: " + response.content_type +
+                       "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\nConnection: close\r\n";
+    for (const auto& [name, value] : standing_headers)
+        if (!has_header(response, name)) head += std::string(name) + ": " + value + "\r\n";
+    for (const auto& [name, value] : response.headers) head += name + ": " + value + "\r\n";
+    head += "\r\n";
+    mg_write(connection, head.data(), head.size());
     if (with_body && !response.body.empty()) mg_write(connection, response.body.data(), response.body.size());
 }
 
 class CivetwebServer final : public HttpServer {
 public:
-    CivetwebServer(Address address, Handlers handlers) : address_(std::move(address)), handlers_(std::move(handlers)) {
+    CivetwebServer(Address address, Handlers handlers, HttpServerOptions http)
+        : address_(std::move(address)),
+          handlers_(std::move(handlers)),
+          http_(std::move(http)),
+          checks_host_(http_.token.empty() && is_loopback(address_.host)) {
         mg_init_library(0);
     }
     ~CivetwebServer() override {
@@ -164,35 +190,76 @@ public:
 private:
     // The status: a number other than 0 tells civetweb that the request is answered.
     int answer(mg_connection* connection) const {
-        const auto* request = mg_get_request_info(connection);
-        const std::string_view method = request->request_method;
-        const bool head = method == "HEAD";
-        if (!head && method != "GET") {
-            send(connection, {405, "text/plain; charset=utf-8", "only GET and HEAD are allowed\n"}, true,
-                 "Allow: GET, HEAD\r\n");
-            return 405;
-        }
-        const auto found = handlers_.find(std::string_view(request->local_uri != nullptr ? request->local_uri : ""));
-        const auto response =
-            found != handlers_.end() ? call(found->second) : Response{404, "text/plain; charset=utf-8", "not found\n"};
-        send(connection, response, !head);
+        const auto* info = mg_get_request_info(connection);
+        const auto response = response_to(connection, *info);
+        send(connection, response, std::string_view(info->request_method) != "HEAD");
         return response.status;
+    }
+
+    Response response_to(const mg_connection* connection, const mg_request_info& info) const {
+        const std::string_view method = info.request_method;
+        if (method != "HEAD" && method != "GET") {
+            auto refusal = text(405, "only GET and HEAD are allowed\n");
+            refusal.headers.emplace_back("Allow", "GET, HEAD");
+            return refusal;
+        }
+        const auto header = [&](const char* name) -> std::string_view {
+            const char* value = mg_get_header(connection, name);
+            return value != nullptr ? value : "";
+        };
+        if (checks_host_ && !is_local_host_header(header("Host")))
+            return text(421, "ask for this address as localhost or 127.0.0.1\n");
+        Request request;
+        request.method = method;
+        request.path = info.local_uri != nullptr ? info.local_uri : "";
+        const auto& open = http_.open_paths;
+        const bool is_open = std::find(open.begin(), open.end(), request.path) != open.end();
+        if (!http_.token.empty() && !is_open && !bears_token(header("Authorization"), http_.token)) {
+            auto refusal = text(401, "a bearer token is needed\n");
+            refusal.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"sonde\"");
+            return refusal;
+        }
+        const std::string_view query = info.query_string != nullptr ? info.query_string : "";
+        request.target = request.path + "?" + std::string(query);
+        auto parsed = Query::parse(query);
+        if (!parsed) return text(400, "the query is not well-formed\n");
+        request.query = std::move(*parsed);
+        const auto* handler = find(request);
+        return handler != nullptr ? call(*handler, request) : text(404, "not found\n");
+    }
+
+    const Handler* find(Request& request) const {
+        if (const auto exact = handlers_.find(request.path); exact != handlers_.end()) return &exact->second;
+        for (auto slash = request.path.rfind('/'); slash != std::string::npos && slash > 0;
+             slash = request.path.rfind('/', slash - 1)) {
+            const auto prefix = handlers_.find(std::string_view(request.path).substr(0, slash + 1));
+            if (prefix == handlers_.end()) continue;
+            request.tail = request.path.substr(slash + 1);
+            return &prefix->second;
+        }
+        return nullptr;
     }
 
     const Address address_;
     const Handlers handlers_;
+    const HttpServerOptions http_;
+    const bool checks_host_;
     mg_context* context_ = nullptr;
     unsigned short port_ = 0;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& listen, Handlers handlers) {
+Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& listen, Handlers handlers,
+                                                      HttpServerOptions options) {
     const auto address = parse(listen);
     if (!address)
         return fail("'" + listen + "' is not an address to listen on",
                     "write HOST:PORT or [V6]:PORT, as in 127.0.0.1:9745", ErrorKind::usage);
-    auto server = std::make_unique<CivetwebServer>(*address, std::move(handlers));
+    if (options.token.empty() && !options.allow_anonymous && !is_loopback(address->host))
+        return fail("will not listen on " + listen + " without a token: others could read what passes on this machine",
+                    "set a token (--token-file), or say --allow-anonymous", ErrorKind::usage);
+    auto server = std::make_unique<CivetwebServer>(*address, std::move(handlers), std::move(options));
     if (address->v6 && mg_check_feature(MG_FEATURES_IPV6) == 0)
         return cannot_listen(listen, "this system's libcivetweb was built without IPv6",
                              "choose an IPv4 address with --listen HOST:PORT");

@@ -4,8 +4,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/base/result.hpp"
+#include "agent/http/request.hpp"
 
 namespace sonde {
 
@@ -13,19 +16,37 @@ struct Response {
     int status = 200;
     std::string content_type = "text/plain; charset=utf-8";
     std::string body;
+    // Besides those that every answer has; one of the same name replaces it (a page's own Content-Security-Policy).
+    std::vector<std::pair<std::string, std::string>> headers{};
 };
 
-// Path (exact, without query) → what answers it. Called on the server's threads, several at once.
-using Handler = std::function<Response()>;
+// Path → what answers it: exact, or, if it ends with '/' and is longer than that, everything below it (the longest
+// one wins). Called on the server's threads, several at once.
+using Handler = std::function<Response(const Request&)>;
 using Handlers = std::map<std::string, Handler, std::less<>>;
+
+struct HttpServerOptions {
+    // Authorization: Bearer … that every request but those for open_paths must carry. Empty: none is asked for.
+    std::string token;
+    // True: listens on an address that is not a loopback one even without a token. Everybody who reaches it can then
+    // read paths, hosts and addresses of all requests on this machine.
+    bool allow_anonymous = false;
+    // Answered without a token: what a probe asks.
+    std::vector<std::string> open_paths{"/healthz", "/readyz"};
+};
 
 // The agent's one port. Answers GET and HEAD (else 405), 404 where no handler is, one request per connection:
 // with two workers, clients that keep connections open would lock everyone else out.
+//
+// On a loopback address without a token, a request whose Host is a name other than localhost is refused (421): a web
+// page could otherwise read the API through a name that it points at 127.0.0.1 (DNS rebinding).
 class HttpServer {
 public:
     // listen: "HOST:PORT", "[V6]:PORT" or ":PORT" (every IPv4 address). Port 0 takes a free one.
-    // Errors: an address that is no address (usage), taken, not on this machine or not permitted (run time).
-    static Result<std::unique_ptr<HttpServer>> start(const std::string& listen, Handlers handlers);
+    // Errors: an address that is no address, or not loopback without a token (usage); taken, not on this machine or
+    // not permitted (run time).
+    static Result<std::unique_ptr<HttpServer>> start(const std::string& listen, Handlers handlers,
+                                                     HttpServerOptions options = {});
 
     virtual ~HttpServer() = default;  // waits for the requests that run
     [[nodiscard]] virtual unsigned short port() const = 0;

@@ -50,10 +50,14 @@ class HttpServerTest : public testing::Test {
 protected:
     void SetUp() override {
         Handlers handlers;
-        handlers["/healthz"] = [] { return Response{200, "text/plain; charset=utf-8", "alive\n"}; };
-        handlers["/readyz"] = [] { return Response{503, "text/plain; charset=utf-8", "starting\n"}; };
-        handlers["/large"] = [] { return Response{200, "text/plain", std::string(3'000'000, 'x')}; };
-        handlers["/throws"] = []() -> Response { throw std::runtime_error("broken"); };
+        handlers["/healthz"] = [](const Request&) { return Response{200, "text/plain; charset=utf-8", "alive\n", {}}; };
+        handlers["/readyz"] = [](const Request&) {
+            return Response{503, "text/plain; charset=utf-8", "starting\n", {}};
+        };
+        handlers["/large"] = [](const Request&) {
+            return Response{200, "text/plain", std::string(3'000'000, 'x'), {}};
+        };
+        handlers["/throws"] = [](const Request&) -> Response { throw std::runtime_error("broken"); };
         auto server = HttpServer::start("127.0.0.1:0", std::move(handlers));
         ASSERT_TRUE(server) << server.error().message();
         server_ = std::move(*server);
@@ -99,6 +103,43 @@ TEST_F(HttpServerTest, RefusesWhatItDoesNotKnow) {
     EXPECT_EQ(body_of(ask(port_, "GET", "/healthz")), "alive\n") << "and it still answers";
 }
 
+TEST(HttpServer, PrefixesQueriesAndTokens) {
+    Handlers handlers;
+    handlers["/healthz"] = [](const Request&) { return Response{}; };
+    handlers["/things/"] = [](const Request& r) {
+        return Response{200, "text/plain", r.tail + "|" + std::string(r.query.get("q").value_or("-")), {}};
+    };
+    handlers["/page"] = [](const Request&) {
+        return Response{200, "text/html", "", {{"content-security-policy", "default-src 'self'"}}};
+    };
+    auto server = HttpServer::start("127.0.0.1:0", std::move(handlers), {.token = "correct-horse"});
+    ASSERT_TRUE(server) << server.error().message();
+    const auto port = (*server)->port();
+    const auto with = [port](const std::string& target, const std::string& authorization) {
+        return talk(port,
+                    "GET " + target + " HTTP/1.1\r\nHost: any.name\r\nAuthorization: " + authorization + "\r\n\r\n");
+    };
+    EXPECT_TRUE(ask(port, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
+    const auto refused = ask(port, "GET", "/things/1");
+    EXPECT_TRUE(refused.starts_with("HTTP/1.1 401 ")) << refused;
+    EXPECT_NE(refused.find("WWW-Authenticate: Bearer"), std::string::npos);
+    EXPECT_TRUE(ask(port, "GET", "/nothing").starts_with("HTTP/1.1 401 ")) << "not even what there is";
+    EXPECT_TRUE(with("/things/1", "Bearer wrong-horse!").starts_with("HTTP/1.1 401 "));
+    EXPECT_EQ(body_of(with("/things/a%2Fb?q=%C3%A9", "Bearer correct-horse")), "a/b|\xc3\xa9");
+    EXPECT_EQ(body_of(with("/things/1", "Bearer correct-horse")), "1|-");
+    EXPECT_TRUE(with("/things", "Bearer correct-horse").starts_with("HTTP/1.1 404 "));
+    EXPECT_TRUE(with("/things/1?q=%", "Bearer correct-horse").starts_with("HTTP/1.1 400 "));
+    const auto page = with("/page", "Bearer correct-horse");
+    EXPECT_NE(page.find("default-src 'self'"), std::string::npos);
+    EXPECT_EQ(page.find("default-src 'none'"), std::string::npos);
+    EXPECT_NE(page.find("X-Frame-Options: DENY\r\n"), std::string::npos);
+}
+
+TEST_F(HttpServerTest, AForeignNameIsRefused) {
+    EXPECT_TRUE(talk(port_, "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n").starts_with("HTTP/1.1 421 "));
+    EXPECT_TRUE(talk(port_, "GET /healthz HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
 TEST_F(HttpServerTest, ManyClients) {
     std::vector<std::thread> clients;
     for (int i = 0; i < 8; ++i)
@@ -132,7 +173,9 @@ TEST(HttpServer, BadAddresses) {
         EXPECT_EQ(server.error().exit_code(), 2) << listen;
         EXPECT_NE(server.error().hint.find("HOST:PORT"), std::string::npos);
     }
-    const auto elsewhere = HttpServer::start("192.0.2.1:9745", {});  // TEST-NET-1: no machine has it
+    const auto elsewhere =
+        HttpServer::start("192.0.2.1:9745", {},
+                          {.token = "t", .allow_anonymous = false, .open_paths = {}});  // TEST-NET-1: no machine has it
     ASSERT_FALSE(elsewhere);
     EXPECT_EQ(elsewhere.error().what, "cannot listen on 192.0.2.1:9745: cannot assign requested address");
 }

@@ -1,0 +1,13 @@
+#include "agent/api/config_json.hpp"
+
+#include "agent/api/answer.hpp"
+#include "agent/config/show.hpp"
+
+namespace sonde {
+namespace json = boost::json;
+
+std::string config_json(const Config& config) {
+    return json::serialize(json::object{{"yaml", valid_utf8(show_config(config))}});
+}
+
+}  // namespace sonde

@@ -1,0 +1,111 @@
+#include "agent/command/agent_samples.hpp"
+
+namespace sonde {
+
+Sample counter_sample(const char* name, const char* help, std::uint64_t value,
+                      std::vector<std::pair<std::string, std::string>> labels) {
+    return {name, help, SampleType::counter, std::move(labels), static_cast<double>(value)};
+}
+
+Sample gauge_sample(const char* name, const char* help, std::uint64_t value,
+                    std::vector<std::pair<std::string, std::string>> labels) {
+    return {name, help, SampleType::gauge, std::move(labels), static_cast<double>(value)};
+}
+
+void add_tracker(std::vector<Sample>& out, const TrackerStats& stats) {
+    out.push_back(gauge_sample("sonde_connections", "HTTP connections now tracked.", stats.connections.load()));
+    out.push_back(
+        counter_sample("sonde_connections_evicted_total",
+                       "Number of connections that left the full table before their end; counted by the tracker.",
+                       stats.evicted_connections.load()));
+    out.push_back(counter_sample("sonde_connections_unreadable_total",
+                                 "Number of connections that began like HTTP/1 and were not; counted by the tracker.",
+                                 stats.unreadable_connections.load()));
+    out.push_back(
+        counter_sample("sonde_connections_tunnel_total",
+                       "Number of connections that became tunnels by CONNECT or Upgrade; counted by the tracker.",
+                       stats.tunnels.load()));
+    out.push_back(counter_sample("sonde_responses_unmatched_total",
+                                 "Number of responses whose request was not seen; counted by the tracker.",
+                                 stats.unmatched_responses.load()));
+    out.push_back(counter_sample("sonde_responses_lost_total",
+                                 "Number of requests whose response was sent and not seen; counted by the tracker.",
+                                 stats.lost_responses.load()));
+    out.push_back(
+        counter_sample("sonde_requests_unseen_pipelined_total",
+                       "Number of segments that held more pipelined requests than were captured; counted by the "
+                       "tracker.",
+                       stats.unseen_pipelined.load()));
+}
+
+void add_delivery(std::vector<Sample>& out, const Delivery& delivery) {
+    const auto stats = delivery.stats();
+    const std::string name(delivery.name());
+    const std::vector<std::pair<std::string, std::string>> queue{{"queue", "sink/" + name}}, sink{{"sink", name}};
+    out.push_back(gauge_sample("sonde_queue_size", "Number of records waiting in the queue.", stats.queued, queue));
+    out.push_back(
+        gauge_sample("sonde_queue_peak", "Largest number of records that waited in the queue.", stats.peak, queue));
+    out.push_back(gauge_sample("sonde_queue_capacity", "Number of records the queue can hold.", stats.capacity, queue));
+    out.push_back(
+        counter_sample("sonde_queue_offered_total", "Number of records offered to the queue.", stats.offered, queue));
+    out.push_back(counter_sample("sonde_queue_dropped_total", "Number of records refused because the queue was full.",
+                                 stats.dropped, queue));
+    out.push_back(
+        counter_sample("sonde_sink_records_total", "Number of records handed to the sink.", stats.sink.records, sink));
+    out.push_back(
+        counter_sample("sonde_sink_bytes_total", "Number of bytes the destination accepted.", stats.sink.bytes, sink));
+    out.push_back(counter_sample("sonde_sink_failed_records_total", "Number of records that could not be delivered.",
+                                 stats.sink.failed_records, sink));
+    out.push_back(counter_sample("sonde_sink_errors_total", "Number of operations of the sink that failed.",
+                                 stats.sink.errors, sink));
+}
+
+void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor) {
+    for (const auto& [rule, place, count] : redactor.counts())
+        out.push_back(counter_sample("sonde_redactions_total", "Number of values that a rule took out, by place.",
+                                     count, {{"rule", rule}, {"place", std::string(to_string(place))}}));
+    out.push_back(counter_sample("sonde_redaction_dropped_records_total",
+                                 "Number of records that a rule with the action drop_record kept back.",
+                                 redactor.dropped_records()));
+}
+
+void add_sampling(std::vector<Sample>& out, const Sampler& sampler) {
+    for (const auto& [rule, kept, dropped] : sampler.counts()) {
+        out.push_back(counter_sample("sonde_sampling_kept_total", "Number of transactions that a sampling rule kept.",
+                                     kept, {{"rule", rule}}));
+        out.push_back(counter_sample("sonde_sampling_dropped_total",
+                                     "Number of transactions that are in the metrics and were not written out, by rule.",
+                                     dropped, {{"rule", rule}}));
+    }
+    out.push_back(
+        counter_sample("sonde_sampling_dropped_total", "", sampler.not_drawn(), {{"rule", "route_per_second"}}));
+}
+
+void add_history(std::vector<Sample>& out, const HistoryStats& stats) {
+    out.push_back(gauge_sample("sonde_history_bytes", "Memory of the history behind the API.", stats.bytes));
+    out.push_back(
+        gauge_sample("sonde_history_endpoints", "Number of endpoints that have a place in it.", stats.endpoints));
+    out.push_back(
+        gauge_sample("sonde_history_transactions", "Number of transactions that it keeps.", stats.transactions));
+    const auto* slots = "Number of spans of time that left the history before their age, by their length.";
+    out.push_back(counter_sample("sonde_history_slots_evicted_total", slots, stats.slots_evicted_1s, {{"step", "1s"}}));
+    out.push_back(
+        counter_sample("sonde_history_slots_evicted_total", slots, stats.slots_evicted_10s, {{"step", "10s"}}));
+    out.push_back(
+        counter_sample("sonde_history_slots_evicted_total", slots, stats.slots_evicted_60s, {{"step", "60s"}}));
+    for (std::size_t i = 0; i < kept_as_count; ++i)
+        out.push_back(counter_sample("sonde_history_transactions_evicted_total",
+                                     "Number of kept transactions that made room for newer ones.",
+                                     stats.transactions_evicted[i], {{"kept_as", std::string(kept_as_names[i])}}));
+    out.push_back(counter_sample("sonde_history_transactions_not_kept_total",
+                                 "Number of transactions beyond the rate at which they are kept.",
+                                 stats.transactions_not_kept));
+    out.push_back(counter_sample("sonde_history_overflow_total",
+                                 "Number of transactions whose endpoint found no place; they are in {overflow}.",
+                                 stats.overflowed));
+    out.push_back(counter_sample("sonde_history_late_handovers_total",
+                                 "Number of times that a second lasted longer because the last one was not taken yet.",
+                                 stats.late_handovers));
+}
+
+}  // namespace sonde

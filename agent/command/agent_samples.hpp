@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/history/history.hpp"
+#include "agent/metric/self_metrics.hpp"
+#include "agent/pipeline/tracker_stats.hpp"
+#include "agent/redact/record_redactor.hpp"
+#include "agent/sample/sampler.hpp"
+#include "sinks/delivery.hpp"
+
+// What the agent's parts say of themselves, as samples for /metrics. Any thread.
+namespace sonde {
+
+Sample counter_sample(const char* name, const char* help, std::uint64_t value,
+                      std::vector<std::pair<std::string, std::string>> labels = {});
+Sample gauge_sample(const char* name, const char* help, std::uint64_t value,
+                    std::vector<std::pair<std::string, std::string>> labels = {});
+
+void add_tracker(std::vector<Sample>& out, const TrackerStats& stats);
+void add_delivery(std::vector<Sample>& out, const Delivery& delivery);
+void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor);
+void add_sampling(std::vector<Sample>& out, const Sampler& sampler);
+void add_history(std::vector<Sample>& out, const HistoryStats& stats);
+
+}  // namespace sonde
