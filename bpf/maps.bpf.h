@@ -10,6 +10,7 @@
 #include "bpf/queue_clock.bpf.h"
 #include "bpf/shared/config.h"
 #include "bpf/shared/event.h"
+#include "bpf/shared/http2_walk.h"
 #include "bpf/shared/http_sniff.h"
 #include "bpf/shared/loss.h"
 #include "bpf/shared/message_run.h"
@@ -40,6 +41,7 @@ enum conn_state {
 	CONN_HTTP1 = 1,
 	CONN_IGNORED = 2, /* not ours: leave at once */
 	CONN_TLS = 3,	  /* tls.bpf.c sees what it carries, if anyone can */
+	CONN_HTTP2 = 4,	  /* from its preface on; http2.bpf.h */
 };
 
 /* Progress that nobody has asked for yet (progress.bpf.h). */
@@ -74,6 +76,13 @@ struct conn {
 	__u32 sniffed;		/* CONN_MAYBE: number of bytes in `first` */
 	__u8 first[24];		/* CONN_MAYBE: first payload bytes of the request direction */
 	struct tls_arrival tls; /* CONN_TLS */
+	/* HTTP/2: the walk, by enum sonde_direction. Then `unread` says that HEADERS have come at all,
+	 * unread_seq is what the application has read up to, head_seq where the newest HEADERS begin: each
+	 * has one writer, so a read and an arrival at once cannot undo each other. */
+	struct sonde_http2_direction http2[2];
+	struct sonde_http2_hole http2_holes[2];
+	__u32 http2_busy[2]; /* being walked */
+	__u32 head_seq;
 };
 
 /* Purpose: state of each connection that carries HTTP. Key: socket. Writer: packet.bpf.c, socket.bpf.c.

@@ -36,7 +36,14 @@ static __always_inline void on_read(struct sock *sk)
 	}
 	if (!sonde_seq_before(conn->unread_seq, copied_seq))
 		return;
-	conn->unread = 0;
+	if (conn->state == CONN_HTTP2) {
+		/* many streams wait at once: each read that may have taken in the beginning of one counts */
+		if (sonde_seq_before(conn->head_seq, conn->unread_seq))
+			return;
+		conn->unread_seq = copied_seq;
+	} else {
+		conn->unread = 0;
+	}
 	socket_read__emit(conn, copied_seq, 0);
 }
 

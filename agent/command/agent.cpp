@@ -41,6 +41,48 @@ void add_tracker(std::vector<Sample>& out, const TrackerStats& stats) {
                           stats.unseen_pipelined.load()));
 }
 
+void add_http2(std::vector<Sample>& out, const Http2Stats& stats) {
+    const auto add = [&](const char* name, const char* help, const std::atomic<std::uint64_t>& value) {
+        out.push_back(counter(name, help, value.load(std::memory_order_relaxed)));
+    };
+    add("sonde_http2_connections_total", "Number of HTTP/2 connections taken up; counted by the session.",
+        stats.connections);
+    add("sonde_http2_joined_total", "Number of directions whose beginning was not seen; counted by the session.",
+        stats.joined_connections);
+    add("sonde_http2_reordered_records_total",
+        "Number of records that waited for the bytes before them; counted by the session.", stats.reordered_records);
+    add("sonde_http2_gaps_total", "Number of times that frames were missing in a direction; counted by the session.",
+        stats.gaps);
+    add("sonde_http2_orphan_records_total",
+        "Number of records of connections that are not known; counted by the tracker.", stats.orphan_records);
+    add("sonde_http2_unknown_fields_total",
+        "Number of header fields that stand in a table whose beginning was missed; counted by the session.",
+        stats.unknown_fields);
+    add("sonde_http2_unreadable_blocks_total",
+        "Number of header blocks that could not be read to their end; counted by the session.",
+        stats.unreadable_blocks);
+    add("sonde_http2_unmatched_responses_total",
+        "Number of response heads whose request was not seen; counted by the session.", stats.unmatched_responses);
+    add("sonde_http2_headless_streams_total",
+        "Number of streams of which nothing but request trailers was seen; counted by the session.",
+        stats.headless_streams);
+    add("sonde_http2_evicted_streams_total",
+        "Number of streams that left before their end because too many were open; counted by the session.",
+        stats.evicted_streams);
+    add("sonde_http2_pushed_streams_total",
+        "Number of streams that servers promised, which are not followed; counted by the session.",
+        stats.pushed_streams);
+}
+
+class RpcObserver final : public TransactionObserver {
+public:
+    explicit RpcObserver(RpcMetrics& metrics) : metrics_(metrics) {}
+    void observe(const Transaction& transaction) override { metrics_.observe(transaction); }
+
+private:
+    RpcMetrics& metrics_;
+};
+
 void add_delivery(std::vector<Sample>& out, const Delivery& delivery) {
     const auto stats = delivery.stats();
     const std::string name(delivery.name());
@@ -112,6 +154,7 @@ std::vector<Sample> Agent::samples() const {
     out.push_back(counter("sonde_tls_connections_forgotten_total",
                           "Number of TLS connections that were forgotten before their end because too many were open.",
                           pipeline_->tls_connections()->forgotten()));
+    add_http2(out, pipeline_->http2_stats());
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
     for (const auto& delivery : deliveries_) {
         add_delivery(out, *delivery);
@@ -150,6 +193,10 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
                                                                 agent->http_processes_);
         metrics.push_back(agent->resources_);
     }
+    agent->rpc_metrics_ = std::make_shared<RpcMetrics>();
+    agent->rpc_observer_ = std::make_unique<RpcObserver>(*agent->rpc_metrics_);
+    agent->pipeline_->add(*agent->rpc_observer_);
+    metrics.push_back(agent->rpc_metrics_);
     agent->pipeline_->tick(source);  // times of day hold from the first record on
 
     std::vector<FeatureState> states;

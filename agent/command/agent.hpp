@@ -9,6 +9,7 @@
 #include "agent/config/config.hpp"
 #include "agent/http/server.hpp"
 #include "agent/metric/http_metrics.hpp"
+#include "agent/metric/rpc_metrics.hpp"
 #include "agent/metric/self_metrics.hpp"
 #include "agent/pipeline/pipeline.hpp"
 #include "agent/probe/kernel_features.hpp"
@@ -44,9 +45,11 @@ private:
     [[nodiscard]] std::vector<Sample> samples() const;
 
     std::shared_ptr<HttpMetrics> http_metrics_;
+    std::shared_ptr<RpcMetrics> rpc_metrics_;
     std::shared_ptr<SelfMetrics> self_metrics_;
     HttpProcesses http_processes_;
     std::unique_ptr<TransactionObserver> process_observer_;
+    std::unique_ptr<TransactionObserver> rpc_observer_;
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
     std::shared_ptr<ResourceCollector> resources_;  // null in a replay

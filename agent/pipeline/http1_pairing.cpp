@@ -115,6 +115,11 @@ bool Http1Exchange::take_response(Connection& c, const ResponseHead& head, const
         stream.close();
         return false;
     }
+    if (head.status == 101 && head.upgrade_h2c) {
+        c.state = Connection::State::switching;  // the response to this request comes as frames
+        stream.close();
+        return false;
+    }
     auto& request = c.pending.front();
     auto framing = response_framing(request.transaction.method, head);
     stream.head_done(stream.head_cut ? 0 : head.consumed, framing, head.content_length.value_or(0));

@@ -95,7 +95,9 @@ void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
     if (pid != 0) transaction.process = processes_.find(pid);
     const bool server = transaction.side == Side::server;
     transaction.service = services_.name(transaction.process.get(), server ? transaction.server.port : 0);
-    transaction.route = routes_.route(transaction.service, transaction.path.view());
+    if (!transaction.path.empty() || !transaction.head_incomplete)  // otherwise the route was not observed, either
+        transaction.route = transaction.grpc ? routes_.literal_route(transaction.service, transaction.path.view())
+                                             : routes_.route(transaction.service, transaction.path.view());
     bump(stats_.transactions);
     metrics_.observe(transaction);
     if (!observers_.empty() || !outlets_.empty()) pass_on(transaction);

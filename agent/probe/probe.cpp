@@ -269,7 +269,26 @@ private:
         features_.push_back({"packets", true, "cgroup_skb on " + root, "nothing is seen"});
         features_.push_back({"bodies_followed", packet_ != nullptr, packet_ ? "bpf_loop" : followed.error().what,
                              "the exact end of chunked bodies, heads longer than the capture"});
+        start_http2(packet_ ? std::string() : followed.error().what);
         return done();
+    }
+
+    // The packet programs jump to those of HTTP/2, which come with the loops.
+    void start_http2(const std::string& without_loops) {
+        const auto jump = [](bpf_map* map, bpf_program* program) {
+            const std::uint32_t key = 0;
+            const int fd = bpf_program__fd(program);
+            return bpf_map_update_elem(bpf_map__fd(map), &key, &fd, BPF_ANY) == 0;
+        };
+        Feature feature{"http2", packet_ != nullptr, "bpf_loop", "HTTP/2 and gRPC"};
+        if (!packet_) {
+            feature.detail = without_loops;
+        } else if (!jump(packet_->maps.http2_ingress_jump, packet_->progs.http2_ingress) ||
+                   !jump(packet_->maps.http2_egress_jump, packet_->progs.http2_egress)) {
+            feature.enabled = false;
+            feature.detail = std::string("cannot jump to the program: ") + std::strerror(errno);
+        }
+        features_.push_back(std::move(feature));
     }
 
     // Every map that both declare (bpf/maps.bpf.h); variables are each object's own and have other names.
