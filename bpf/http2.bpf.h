@@ -43,7 +43,7 @@ struct http2_loop {
 	payload_source *from;
 	struct sonde_http2_walk *walk;
 	const struct segment *seg;
-	__u64 cookie;
+	const struct conn *conn;
 	__u32 done;
 	__u32 flags; /* SONDE_FLAG_* of the records */
 };
@@ -56,7 +56,7 @@ static __always_inline long http2__load(void *source, __u32 offset, void *to, __
 }
 
 static __always_inline void http2__emit(struct sonde_http2_walk *walk, const struct segment *seg,
-					__u64 cookie, __u32 flags)
+					const struct conn *conn, __u32 flags)
 {
 	struct sonde_http2_frames *record = (struct sonde_http2_frames *)walk->record;
 	const struct sonde_http2_direction *begin = &walk->begin;
@@ -76,6 +76,7 @@ static __always_inline void http2__emit(struct sonde_http2_walk *walk, const str
 	record->tcp_flags = seg->tcp_flags;
 	__builtin_memcpy(record->carry, begin->carry, sizeof(record->carry));
 	record->carried = begin->carried;
+	record->role = conn->role;
 	__builtin_memset(record->pad, 0, sizeof(record->pad));
 	record->pad2 = 0;
 	if (seg->direction == SONDE_OUT)
@@ -85,7 +86,7 @@ static __always_inline void http2__emit(struct sonde_http2_walk *walk, const str
 	if (!begin->started)
 		flags |= SONDE_FLAG_HTTP2_START;
 	walk->at.started = 1;
-	emit__output(SONDE_REC_HTTP2_FRAMES, record, sizeof(*record) + used, cookie, flags);
+	emit__output(SONDE_REC_HTTP2_FRAMES, record, sizeof(*record) + used, conn->cookie, flags);
 	sonde_http2_record_taken(walk);
 }
 
@@ -97,7 +98,7 @@ static long http2__step(__u64 i, void *ctx)
 	case SONDE_HTTP2_MORE:
 		return 0;
 	case SONDE_HTTP2_FULL:
-		http2__emit(loop->walk, loop->seg, loop->cookie, loop->flags);
+		http2__emit(loop->walk, loop->seg, loop->conn, loop->flags);
 		return 0;
 	case SONDE_HTTP2_END:
 		loop->done = 1;
@@ -219,7 +220,7 @@ static __always_inline void http2__walk_from(struct sonde_http2_direction *at, s
 	sonde_http2_walk_begin(walk, at, offset, end);
 	bpf_loop(HTTP2_STEPS_MAX, http2__step, loop, 0);
 	if (sonde_http2_has_news(walk) || (loop->seg->tcp_flags & (SONDE_TCP_PSH | SONDE_TCP_FIN)))
-		http2__emit(walk, loop->seg, loop->cookie, loop->flags);
+		http2__emit(walk, loop->seg, loop->conn, loop->flags);
 	if (!loop->done) {
 		/* unreadable: the boundary has to be found again */
 		emit__lost_before_reserve(SONDE_REC_HTTP2_FRAMES, SONDE_LOSS_READ_FAULT);
@@ -232,7 +233,7 @@ static __always_inline void http2__walk_from(struct sonde_http2_direction *at, s
 static __always_inline void http2__emit_lost(struct sonde_http2_direction *at, struct http2_loop *loop)
 {
 	sonde_http2_walk_begin(loop->walk, at, 0, 0);
-	http2__emit(loop->walk, loop->seg, loop->cookie, SONDE_FLAG_HTTP2_LOST);
+	http2__emit(loop->walk, loop->seg, loop->conn, SONDE_FLAG_HTTP2_LOST);
 }
 
 /* Where frames begin is not known, and no hole is being filled that could tell. 1: this piece tells. */
@@ -276,7 +277,7 @@ static __always_inline void http2__fill_hole(struct sonde_http2_direction *at, s
 	if (sonde_http2_hole_check(hole, at)) {
 		sonde_http2_walk_begin(loop->walk, &hole->at, 0, 0);
 		loop->walk->at = *at;
-		http2__emit(loop->walk, seg, loop->cookie, 0);
+		http2__emit(loop->walk, seg, loop->conn, 0);
 	}
 	if (at->sync == SONDE_HTTP2_LOST)
 		http2__emit_lost(at, loop);
@@ -324,7 +325,7 @@ static __always_inline void http2__walk_in(struct http2_slot *slot, payload_sour
 {
 	struct sonde_http2_direction *at = &conn->http2[seg->direction & 1];
 	struct sonde_http2_hole *hole = &conn->http2_holes[seg->direction & 1];
-	struct http2_loop loop = {.from = from, .walk = &slot->walk, .seg = seg, .cookie = conn->cookie};
+	struct http2_loop loop = {.from = from, .walk = &slot->walk, .seg = seg, .conn = conn};
 	__u32 offset;
 
 	slot->walk.headers = 0;

@@ -85,9 +85,12 @@ struct Http2Frames {
     std::uint64_t cookie = 0;
     std::uint64_t time_ns = 0;
     bool outgoing = false;
-    bool starts = false;  // seq is the direction's first HTTP/2 byte
-    bool lost = false;    // from seq on it is not known where frames begin; the record holds nothing
-    bool ahead = false;   // bytes before seq have not come yet: where frames begin here is a guess until they do
+    bool starts = false;        // seq is the direction's first HTTP/2 byte
+    bool lost = false;          // from seq on it is not known where frames begin; the record holds nothing
+    bool ahead = false;         // bytes before seq have not come yet: where frames begin here is a guess until they do
+    bool tls = false;           // plaintext: seq and ack count its bytes
+    bool no_endpoints = false;  // which socket carried it could not be told for certain
+    Side side = Side::server;   // whose socket this is
     std::uint8_t tcp_flags = 0;
     std::uint8_t carried = 0;  // bytes of a frame header before seq, 0 … 8, in carry
     std::array<unsigned char, 8> carry{};

@@ -86,13 +86,16 @@ void ConnectionTracker::on(const Progress& event) {
     if (c.state == Connection::State::http1) http1_.on(c, event);
 }
 
-// Frames of a connection that is not in the table (its conn_open was lost, or it was evicted) cannot be told apart into
-// requests and responses.
+// Packets announce their connection first; frames of one that is not in the table come after its end, or its conn_open
+// was lost. Plaintext of TLS says itself whose it is: its socket may not be known.
 void ConnectionTracker::on(const Http2Frames& event) {
-    const auto at = connections_.find(event.cookie);
-    if (at == connections_.end()) return bump(http2_stats_.orphan_records);
-    auto& c = *at->second;
-    c.last_event_ns = event.time_ns;
+    if (!event.tls && !connections_.contains(event.cookie)) return bump(http2_stats_.orphan_records);
+    auto& c = find(event.cookie, event.time_ns, event.side == Side::server);
+    if (event.tls && !c.tls) {
+        c.tls = true;
+        c.side = event.side;
+    }
+    if (event.no_endpoints) c.endpoints_known = false;
     http2_.on(c, event);
 }
 

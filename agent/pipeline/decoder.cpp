@@ -119,6 +119,7 @@ std::optional<Event> decode_http2(std::span<const std::byte> record) {
     if (!load(record, raw) || record.size() != sizeof raw + raw.captured) return {};
     if (raw.direction > SONDE_OUT || raw.carried > sizeof raw.carry || raw.keep > raw.left) return {};
     if (raw.captured > raw.length || raw.captured > SONDE_HTTP2_CAPTURE_MAX) return {};
+    if (raw.role != SONDE_ROLE_SERVER && raw.role != SONDE_ROLE_CLIENT) return {};
     Http2Frames event;
     event.cookie = raw.h.cookie;
     event.time_ns = raw.h.time_ns;
@@ -126,6 +127,9 @@ std::optional<Event> decode_http2(std::span<const std::byte> record) {
     event.starts = (raw.h.flags & SONDE_FLAG_HTTP2_START) != 0;
     event.lost = (raw.h.flags & SONDE_FLAG_HTTP2_LOST) != 0;
     event.ahead = (raw.h.flags & SONDE_FLAG_HTTP2_AHEAD) != 0;
+    event.tls = (raw.h.flags & SONDE_FLAG_TLS) != 0;
+    event.no_endpoints = (raw.h.flags & SONDE_FLAG_NO_ENDPOINTS) != 0;
+    event.side = raw.role == SONDE_ROLE_SERVER ? Side::server : Side::client;
     event.tcp_flags = raw.tcp_flags;
     event.carried = raw.carried;
     std::memcpy(event.carry.data(), raw.carry, sizeof raw.carry);

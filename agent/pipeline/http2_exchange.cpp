@@ -20,6 +20,7 @@ Http2Stream first_stream(const PendingRequest& upgrade) {
     stream.start_seq = upgrade.start_seq;
     stream.has_read = upgrade.has_read;
     stream.read_ns = upgrade.read_ns;
+    stream.arrival_known = upgrade.arrival_known;
     stream.thread = upgrade.read;
     return stream;
 }
@@ -30,6 +31,7 @@ void Http2Exchange::begin(Connection& c) {
     Http2Limits limits;
     limits.quiet_ns = limits_.quiet_ns;
     c.http2 = std::make_unique<Http2Session>(c.side, limits, stats_, [this, &c](Transaction& t, std::uint32_t pid) {
+        t.tls = c.tls;
         t.time_ns += static_cast<std::uint64_t>(realtime_offset_ns_);
         if (c.endpoints_known) {
             t.server = c.side == Side::server ? c.local : c.remote;

@@ -53,6 +53,7 @@ void Http2Session::on(const SocketRead& event) {
 void Http2Session::assign_read(Http2Stream& stream, const SocketRead& event) {
     stream.has_read = true;
     stream.read_ns = event.time_ns;
+    stream.arrival_known = !event.no_arrival;
     stream.thread = event.thread;
 }
 
@@ -144,7 +145,7 @@ void Http2Session::finish(Http2Stream& stream, Outcome outcome) {
     if (response.first_ns != 0)
         t.phase_ns[static_cast<std::size_t>(Phase::transfer)] =
             static_cast<std::int64_t>(response.last_ns - response.first_ns);
-    if (stream.has_read)
+    if (stream.has_read && stream.arrival_known)
         t.phase_ns[static_cast<std::size_t>(Phase::queue)] =
             static_cast<std::int64_t>(stream.read_ns - std::min(stream.read_ns, request.first_ns));
     t.tid = stream.thread.tid;

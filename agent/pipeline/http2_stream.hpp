@@ -27,7 +27,8 @@ struct Http2Stream {
     std::uint32_t start_seq = 0;  // first byte of its HEADERS
     bool has_read = false;        // the application has read that byte
     std::uint64_t read_ns = 0;
-    ThreadClock thread;  // that read it (server), or sent it (client)
+    bool arrival_known = true;  // when it reached the socket was observed
+    ThreadClock thread;         // that read it (server), or sent it (client)
 };
 
 }  // namespace sonde

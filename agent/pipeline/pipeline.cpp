@@ -54,7 +54,12 @@ void Pipeline::on_record(std::span<const std::byte> record) {
                    [&](const TlsHello& e) { tls_->on(e); },
                    [&](const Head& e) {
                        last_record_ns_ = e.time_ns;
-                       if (e.tls) tls_->on(e);
+                       if (e.tls) tls_->on_plaintext(e.cookie);
+                       tracker_.on(e);
+                   },
+                   [&](const Http2Frames& e) {
+                       last_record_ns_ = e.time_ns;
+                       if (e.tls) tls_->on_plaintext(e.cookie);
                        tracker_.on(e);
                    },
                    [&](const ConnClose& e) {

@@ -166,7 +166,8 @@ struct sonde_http2_frames {
 	__u8 tcp_flags;
 	__u8 carry[8]; /* bytes of a frame header that came before, */
 	__u8 carried;  /* so many of them, 0 … 8 */
-	__u8 pad[3];
+	__u8 role;     /* enum sonde_role: plaintext of TLS may come before any conn_open, or without one */
+	__u8 pad[2];
 	__u32 pad2;
 	struct sonde_thread_clock thread; /* of the running thread; means something for SONDE_OUT only */
 #ifndef __cplusplus			  /* C++ has no flexible arrays: the bytes follow the struct */
