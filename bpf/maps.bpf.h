@@ -50,7 +50,8 @@ struct waiting {
 	__u64 taken_ns; /* passed.time_ns of the one sent last */
 };
 
-/* CONN_TLS: when the bytes that the application has not read yet reached the socket. */
+/* CONN_TLS: when the bytes that the application has not read yet reached the socket. Then, as for HTTP/2,
+ * `unread` says that bytes have come at all and unread_seq is what has been read up to: one writer each. */
 struct tls_arrival {
 	__u64 first_ns; /* CLOCK_MONOTONIC of the first of them */
 	__u64 last_ns;	/* and of the last segment of all */

@@ -250,7 +250,7 @@ static __always_inline void on_tls(struct __sk_buff *skb, struct bpf_sock *sk, s
 	if (!conn->announced)
 		announce(skb, sk, conn, conn->cookie);
 	if (seg->direction == SONDE_IN)
-		tls_socket__arrived(conn, seg->seq, seg->length);
+		tls_socket__arrived(conn, seg->seq, seg->length, bpf_ktime_get_ns());
 }
 
 /* HTTP/2 whose preface is not in this segment: a server that speaks before its client has, or a connection
@@ -374,19 +374,27 @@ static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment
 	struct deferred *kept = deferred__slot();
 	struct sniffed sniffed = {};
 	__u64 n = seg->length;
-	__u32 sniffed_bytes;
+	__u32 sniffed_bytes, limit;
 	int verdict;
 
 	if (!kept)
 		return 0;
 	kept->time_ns = 0;
+	kept->tls = 0;
+	limit = sonde_cfg.capture_bytes;
 	verdict = sniff_request(skb, seg, &sniffed, &sniffed_bytes);
+	if (verdict == SONDE_SNIFF_NO) {
+		if (tls_verdict(skb, seg) != SONDE_TLS_HELLO)
+			return 0;
+		kept->tls = 1;
+		limit = SONDE_TLS_HELLO_MAX;
+	}
 	/* HTTP/2's first frames would have to be walked here: the child is taken up with its server's
 	 * SETTINGS */
-	if (verdict == SONDE_SNIFF_NO || (HTTP_RUN_LOOPS && sonde_sniff_http2(sniffed.bytes, sniffed_bytes)))
+	if (HTTP_RUN_LOOPS && sonde_sniff_http2(sniffed.bytes, sniffed_bytes))
 		return 0;
-	if (n > sonde_cfg.capture_bytes)
-		n = sonde_cfg.capture_bytes;
+	if (n > limit)
+		n = limit;
 	/* 1 … SONDE_CAPTURE_MAX as arithmetic: before 6.2 a bound does not follow a copy to another register
 	 */
 	n = ((n - 1) & (SONDE_CAPTURE_MAX - 1)) + 1;

@@ -124,6 +124,13 @@ static __noinline int forget(struct tls_session *session, const struct tls_key *
 	return 0;
 }
 
+/* The address was used before, and its end was not seen. */
+static __always_inline void restart(struct tls_session *session, const struct tls_key *key)
+{
+	forget(session, key);
+	__builtin_memset(session, 0, sizeof(*session));
+}
+
 static __noinline int tie(struct tls_session *session, const struct tls_key *key, struct tls_thread *thread)
 {
 	struct tls_tie fresh = {.owner = *key, .taken_ns = thread->taken_ns, .last_ns = thread->taken_ns};
@@ -134,9 +141,7 @@ static __noinline int tie(struct tls_session *session, const struct tls_key *key
 	if (session->socket) {
 		if (!thread->call.received)
 			return 0;
-		/* the address was used before and its end was not seen: it now reads another socket */
-		forget(session, key);
-		__builtin_memset(session, 0, sizeof(*session));
+		restart(session, key); /* it now reads another socket */
 	}
 	/* outside the call, only a receive that nothing has come of yet can have been this object's */
 	if (session->conn.cookie || !(thread->call.received || thread->taken_ns))
