@@ -110,8 +110,10 @@ struct tls_call {
  * No memory: the plaintext is counted as request_head/map_full. */
 struct tls_thread {
 	struct tls_call call;
-	__u64 cookie;	/* of the TLS socket received from last; 0: none yet */
-	__u64 taken_ns; /* arrival of what was taken from it, while it is tied to nothing; 0: nothing */
+	__u64 cookie;	   /* of the TLS socket received from last; 0: none yet */
+	__u64 taken_ns;	   /* arrival of what was taken from it, while it is tied to nothing; 0: nothing */
+	__u32 taken_bytes; /* by the last receive */
+	__u32 pad;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -164,6 +166,8 @@ struct tls_tie {
 	__u64 last_ns; /* arrival of what was taken last */
 	__u32 drained; /* the object has asked for more since something was taken */
 	__u32 closed;  /* the socket went to TCP_CLOSE: conn_close has been sent */
+	__u32 credit;  /* bytes taken that no plaintext has accounted for: more than these cannot come out */
+	__u32 pad;
 };
 
 /* Purpose: one object per socket. Key: socket cookie. Writer: tls.bpf.c (the tie), socket.bpf.c (what is

@@ -133,7 +133,10 @@ static __always_inline void restart(struct tls_session *session, const struct tl
 
 static __noinline int tie(struct tls_session *session, const struct tls_key *key, struct tls_thread *thread)
 {
-	struct tls_tie fresh = {.owner = *key, .taken_ns = thread->taken_ns, .last_ns = thread->taken_ns};
+	struct tls_tie fresh = {.owner = *key,
+				.taken_ns = thread->taken_ns,
+				.last_ns = thread->taken_ns,
+				.credit = thread->taken_bytes};
 	__u64 cookie = thread->cookie;
 
 	if (!cookie || cookie == session->socket)
@@ -198,19 +201,22 @@ static __noinline int open_plaintext(struct tls_session *session, const struct s
 	return 1;
 }
 
-/* When the bytes behind this plaintext reached the socket; 0: not observed. */
-static __always_inline __u64 arrival_of(struct tls_session *session, const struct tls_key *key)
+/* When the bytes behind these n of plaintext reached the socket; 0: not observed. */
+static __always_inline __u64 arrival_of(struct tls_session *session, const struct tls_key *key, __u32 n)
 {
 	struct tls_tie *tie = tie_of(session, key);
 	__u64 arrival_ns;
 
 	if (!tie)
 		return 0;
-	/* it asked for more, none came from this socket, and yet there is more */
-	if (tie->drained)
+	/* It asked for more, none came from this socket, and yet there is more. Not so where one receive is
+	 * fed to a memory BIO in parts, and each is asked for (gRPC): then there is no more than was
+	 * received. */
+	if (tie->drained && n > tie->credit)
 		session->contradicts++;
 	if (session->contradicts)
 		return 0;
+	tie->credit -= n < tie->credit ? n : tie->credit;
 	/* nothing taken since: it was taken together with what came out before */
 	arrival_ns = tie->taken_ns ?: tie->last_ns;
 	tie->taken_ns = 0;
@@ -312,7 +318,7 @@ static __always_inline int transferred(struct tls_session *session, const struct
 	if (direction == SONDE_OUT && session->conn.role != SONDE_ROLE_SERVER)
 		seg.time_ns = call->entered_ns;
 	if (direction == SONDE_IN)
-		seg.time_ns = arrival_of(session, key);
+		seg.time_ns = arrival_of(session, key, n);
 	if (session->contradicts)
 		seg.flags |= SONDE_FLAG_NO_ENDPOINTS;
 	if (call->op == TLS_SENDFILE) {

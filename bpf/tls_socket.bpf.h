@@ -44,9 +44,10 @@ static __always_inline void tls_socket__received(struct conn *conn, __u32 copied
 		return; /* a peek */
 	n = copied_seq - conn->unread_seq;
 	conn->unread_seq = copied_seq;
-	/* not rcv_nxt: a segment that has passed the packet hook may not be in the queue yet. What is left came
-	 * with the last segment, unless it began before. */
-	if (sonde_seq_before(copied_seq, arrival->end_seq) && !sonde_seq_before(copied_seq, arrival->last_seq))
+	/* not rcv_nxt: a segment that has passed the packet hook may not be in the queue yet. What is left
+	 * came with the last segment, unless it began before. */
+	if (sonde_seq_before(copied_seq, arrival->end_seq) &&
+	    !sonde_seq_before(copied_seq, arrival->last_seq))
 		arrival->first_ns = arrival->last_ns;
 	thread =
 	    bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -57,9 +58,14 @@ static __always_inline void tls_socket__received(struct conn *conn, __u32 copied
 		if (n == TLS_RECORD_HEADER_BYTES || !tie->taken_ns)
 			tie->taken_ns = arrived_ns;
 		tie->last_ns = arrived_ns;
+		/* what was taken before and has not come out is part of one record at most */
+		if (tie->drained && tie->credit > SONDE_TLS_RECORD_MAX)
+			tie->credit = SONDE_TLS_RECORD_MAX;
+		tie->credit += n;
 		tie->drained = 0;
 	}
 	thread->taken_ns = tie ? 0 : arrived_ns;
+	thread->taken_bytes = n;
 	thread->cookie = conn->cookie;
 	thread->call.received = 1;
 	if (arrival->owned)

@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "agent/pipeline/http2_session.hpp"
+#include "agent/pipeline/span_id.hpp"
 #include "agent/protocol/grpc.hpp"
 
 namespace sonde {
@@ -246,7 +247,10 @@ void Http2Session::Direction::end_block() {
     if (opens) {
         half.has_head = true;
         stream->start_seq = block_seq_;
-        stream->transaction.cookie = session_.now_->cookie;
+        auto& t = stream->transaction;
+        t.cookie = session_.now_->cookie;
+        t.trace = trace_context(trace_);
+        t.trace.span_id = span_id_of(t.cookie, block_seq_, block_first_ns_);
         if (session_.side_ == Side::client)
             stream->thread = session_.now_->thread;
         else if (session_.has_read_ && seq_before(block_seq_, session_.last_read_.copied_seq))
@@ -264,6 +268,8 @@ bool Http2Session::Direction::inflate(Http2Stream* stream, bool opens) {
     fields_of_ = stream;
     status_ = 0;
     has_pseudo_field_ = false;
+    trace_ = {};
+    trace_used_ = 0;
     const auto result = inflater_.inflate(block_, *this);
     fields_of_ = nullptr;
     bump(session_.stats_.unknown_fields, result.unknown);
@@ -313,6 +319,16 @@ void Http2Session::Direction::on_field(const HpackField& field) {
         t.user_agent.assign(field.value);
     else if (name == "content-type")
         t.grpc = is_grpc_content_type(field.value);
+    else
+        take_trace_field(name, field.value);
+}
+
+// What does not fit beside the others is as good as not sent: no trace header is that long.
+void Http2Session::Direction::take_trace_field(std::string_view name, std::string_view value) {
+    if (value.size() > trace_text_.size() - trace_used_) return;
+    const auto to = trace_text_.begin() + static_cast<std::ptrdiff_t>(trace_used_);
+    std::copy(value.begin(), value.end(), to);
+    if (trace_.take(name, {trace_text_.data() + trace_used_, value.size()})) trace_used_ += value.size();
 }
 
 void Http2Session::Direction::end_data(const sonde_http2_header& header) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include "agent/pipeline/http2_stream.hpp"
 #include "agent/protocol/hpack_inflater.hpp"
 #include "agent/protocol/http2_frame.hpp"
+#include "agent/protocol/trace_context.hpp"
 
 namespace sonde {
 
@@ -91,6 +93,7 @@ private:
         void end_data(const sonde_http2_header& header);
         Http2Stream* target(bool& opens);
         bool inflate(Http2Stream* stream, bool opens);
+        void take_trace_field(std::string_view name, std::string_view value);
 
         Http2Session& session_;
         const bool is_request_;
@@ -117,6 +120,9 @@ private:
         Http2Stream* fields_of_ = nullptr;
         std::uint16_t status_ = 0;
         bool has_pseudo_field_ = false;
+        TraceHeaders trace_;  // views into trace_text_, since a field lives for one call
+        std::array<char, 1024> trace_text_;
+        std::size_t trace_used_ = 0;
     };
 
     struct Open {

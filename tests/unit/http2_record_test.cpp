@@ -29,6 +29,7 @@ sonde_http2_frames make(std::size_t captured) {
     raw.left = 24;
     raw.captured = static_cast<std::uint16_t>(captured);
     raw.direction = SONDE_OUT;
+    raw.role = SONDE_ROLE_CLIENT;
     raw.thread.tgid = 3;
     return raw;
 }
@@ -42,11 +43,25 @@ TEST(Http2Record, Decodes) {
     EXPECT_EQ(frames->time_ns, 77u);
     EXPECT_TRUE(frames->outgoing);
     EXPECT_TRUE(frames->starts);
+    EXPECT_EQ(frames->side, Side::client);
+    EXPECT_FALSE(frames->tls);
     EXPECT_EQ(frames->seq, 100u);
     EXPECT_EQ(frames->length, 900u);
     EXPECT_EQ(frames->left, 24u);
     EXPECT_EQ(frames->thread.pid, 3u);
     EXPECT_EQ(std::string_view(frames->bytes.data(), frames->bytes.size()), "abcd");
+}
+
+TEST(Http2Record, OfPlaintextSaysSo) {
+    auto raw = make(4);
+    raw.h.flags |= SONDE_FLAG_TLS | SONDE_FLAG_NO_ENDPOINTS;
+    raw.role = SONDE_ROLE_SERVER;
+    const auto event = decode(record_of(raw, "abcd"));
+    ASSERT_TRUE(event);
+    const auto& frames = std::get<Http2Frames>(*event);
+    EXPECT_TRUE(frames.tls);
+    EXPECT_TRUE(frames.no_endpoints);
+    EXPECT_EQ(frames.side, Side::server);
 }
 
 TEST(Http2Record, RefusesWhatContradictsItself) {
@@ -56,6 +71,9 @@ TEST(Http2Record, RefusesWhatContradictsItself) {
     EXPECT_FALSE(decode(record_of(raw, "abcd")));
     raw = make(4);
     raw.carried = 9;
+    EXPECT_FALSE(decode(record_of(raw, "abcd")));
+    raw = make(4);
+    raw.role = SONDE_ROLE_UNKNOWN;
     EXPECT_FALSE(decode(record_of(raw, "abcd")));
     raw = make(4);
     raw.length = 3;

@@ -79,6 +79,40 @@ TEST(Http2Session, OneRequest) {
     EXPECT_EQ(s.session.open_streams(), 0u);
 }
 
+TEST(Http2Session, TraceHeadersAreRead) {
+    Session s;
+    auto fields = request_fields("/orders");
+    fields.push_back({"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"});
+    fields.push_back({"x-request-id", "order-7"});
+    s.client(s.request_table.headers(1, fields, end_stream), 1000);
+    s.client(s.request(3, "/none"), 1100);
+    s.server(s.response(1, {{":status", "200"}}, end_stream), 2000);
+    s.server(s.response(3, {{":status", "200"}}, end_stream), 2100);
+    ASSERT_EQ(s.done.size(), 2u);
+    const auto& traced = s.done[0].trace;
+    EXPECT_EQ(traced.trace_id.view(), "0af7651916cd43dd8448eb211c80319c");
+    EXPECT_EQ(traced.parent_span_id.view(), "b7ad6b7169203331");
+    EXPECT_EQ(traced.request_id.view(), "order-7");
+    EXPECT_NE(traced.span_id, 0u);
+    const auto& untraced = s.done[1].trace;
+    EXPECT_TRUE(untraced.trace_id.empty());
+    EXPECT_TRUE(untraced.request_id.empty());
+    EXPECT_NE(untraced.span_id, 0u);
+    EXPECT_NE(untraced.span_id, traced.span_id);
+}
+
+TEST(Http2Session, HeadersTooLongForATraceAreLeft) {
+    Session s;
+    auto fields = request_fields("/orders");
+    fields.push_back({"traceparent", std::string(2000, '0')});
+    fields.push_back({"x-request-id", "order-7"});
+    s.client(s.request_table.headers(1, fields, end_stream), 1000);
+    s.server(s.response(1, {{":status", "200"}}, end_stream), 2000);
+    ASSERT_EQ(s.done.size(), 1u);
+    EXPECT_TRUE(s.done[0].trace.trace_id.empty());
+    EXPECT_EQ(s.done[0].trace.request_id.view(), "order-7");
+}
+
 TEST(Http2Session, CutAtEveryByte) {
     for (std::size_t cut = 1; cut < 200; ++cut) {
         Http2Peer s(Side::server);
