@@ -25,7 +25,8 @@ struct deferred {
 	__be16 remote_port;
 	__u8 tcp_flags;
 	__u8 settled; /* the bytes tell that this is a request; otherwise they are too few */
-	__u8 pad[2];
+	__u8 tls;     /* they are a ClientHello */
+	__u8 pad;
 	__u8 tail[SONDE_TAIL_BYTES];
 	__u8 data[SONDE_CAPTURE_MAX];
 };
@@ -74,6 +75,31 @@ static __always_inline void deferred__emit_class(const struct deferred *kept, __
 		return;
 	}
 	emit__submit(head);
+}
+
+/* The record of a kept ClientHello. */
+static __always_inline void deferred__emit_hello(const struct deferred *kept, __u64 cookie)
+{
+	struct sonde_tls_hello *hello;
+	__u64 n = kept->captured;
+
+	asm volatile("" : "+r"(n));
+	if (n == 0 || n > SONDE_TLS_HELLO_MAX)
+		return;
+	hello = emit__reserve(SONDE_REC_TLS_HELLO, sizeof(*hello) + SONDE_TLS_HELLO_MAX, sizeof(*hello) + n,
+			      cookie, 0);
+	if (!hello)
+		return;
+	hello->h.time_ns = kept->time_ns;
+	hello->length = kept->length;
+	hello->captured = n;
+	hello->direction = SONDE_IN;
+	hello->pad = 0;
+	if (bpf_probe_read_kernel(hello->data, n, kept->data)) {
+		emit__discard(hello, SONDE_LOSS_READ_FAULT);
+		return;
+	}
+	emit__submit(hello);
 }
 
 static __always_inline void deferred__emit(const struct deferred *kept, __u64 cookie)

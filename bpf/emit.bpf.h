@@ -80,6 +80,28 @@ static __always_inline void emit__submit(void *record)
 	bpf_ringbuf_submit(record, flags);
 }
 
+/* A record that was put together elsewhere, header left open: for sizes that no class fits. */
+static __always_inline void emit__output(__u32 type, void *record, __u64 size, __u64 cookie, __u32 flags)
+{
+	struct sonde_loss_counts *counts = emit__counts(type);
+	__u64 wake = BPF_RB_NO_WAKEUP;
+	struct sonde_header *h = record;
+
+	if (!counts)
+		return;
+	emit__add_one(&counts->seen);
+	h->type = type;
+	h->size = size;
+	h->cpu = bpf_get_smp_processor_id();
+	h->flags = flags;
+	h->cookie = cookie;
+	if ((counts->seen & EMIT_WAKE_CHECK_MASK) == 0 &&
+	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > sonde_cfg.wake_bytes)
+		wake = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(&ring, record, size, wake))
+		emit__add_one(&counts->lost[SONDE_LOSS_RING_FULL]);
+}
+
 static __always_inline void emit__discard(void *record, __u32 reason)
 {
 	struct sonde_header *h = record;

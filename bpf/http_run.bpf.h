@@ -13,6 +13,7 @@
 #define SONDE_HTTP_RUN_BPF_H
 
 #include "bpf/head_record.bpf.h"
+#include "bpf/http2_state.bpf.h"
 
 /* Set by user space once flush.bpf.c runs over this program's connections: progress may wait. Otherwise each
  * is sent at once. */
@@ -96,7 +97,7 @@ static __noinline int http_run__walk(payload_source *from, struct sonde_walk *wa
 static __noinline int http_run__settle(payload_source *from, struct conn *conn, const struct segment *seg)
 {
 	struct sniffed sniffed = {};
-	__u32 n = http_run__sniff(from, seg, &sniffed);
+	__u32 n = http_run__sniff(from, seg, &sniffed), before = conn->sniffed;
 
 #pragma unroll
 	for (int i = 0; i < SONDE_SNIFF_BYTES; i++) {
@@ -110,7 +111,10 @@ static __noinline int http_run__settle(payload_source *from, struct conn *conn, 
 	__builtin_memcpy(sniffed.bytes, conn->first, sizeof(sniffed.bytes));
 	switch (http_run__verdict(&sniffed, conn->sniffed, 1)) {
 	case SONDE_SNIFF_YES:
-		conn->state = CONN_HTTP1;
+		if (HTTP_RUN_LOOPS && sonde_sniff_http2(conn->first, conn->sniffed))
+			http2__begin(conn, seg->seq - before, seg->ack, 0);
+		else
+			conn->state = CONN_HTTP1;
 		break;
 	case SONDE_SNIFF_NO:
 		conn->state = CONN_IGNORED;
@@ -264,7 +268,7 @@ HTTP_RUN_GLOBAL int http_run__take(payload_source *from, struct conn *conn, cons
 	}
 	if (is_request && conn->state == CONN_MAYBE) {
 		http_run__settle(from, conn, left);
-		if (conn->state == CONN_IGNORED)
+		if (conn->state == CONN_IGNORED || conn->state == CONN_HTTP2)
 			return 0;
 	}
 	walked = http_run__walk(from, &run->walk, left);

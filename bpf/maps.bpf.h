@@ -10,6 +10,7 @@
 #include "bpf/queue_clock.bpf.h"
 #include "bpf/shared/config.h"
 #include "bpf/shared/event.h"
+#include "bpf/shared/http2_walk.h"
 #include "bpf/shared/http_sniff.h"
 #include "bpf/shared/loss.h"
 #include "bpf/shared/message_run.h"
@@ -40,6 +41,7 @@ enum conn_state {
 	CONN_HTTP1 = 1,
 	CONN_IGNORED = 2, /* not ours: leave at once */
 	CONN_TLS = 3,	  /* tls.bpf.c sees what it carries, if anyone can */
+	CONN_HTTP2 = 4,	  /* from its preface on; http2.bpf.h */
 };
 
 /* Progress that nobody has asked for yet (progress.bpf.h). */
@@ -48,7 +50,8 @@ struct waiting {
 	__u64 taken_ns; /* passed.time_ns of the one sent last */
 };
 
-/* CONN_TLS: when the bytes that the application has not read yet reached the socket. */
+/* CONN_TLS: when the bytes that the application has not read yet reached the socket. Then, as for HTTP/2,
+ * `unread` says that bytes have come at all and unread_seq is what has been read up to: one writer each. */
 struct tls_arrival {
 	__u64 first_ns; /* CLOCK_MONOTONIC of the first of them */
 	__u64 last_ns;	/* and of the last segment of all */
@@ -74,6 +77,13 @@ struct conn {
 	__u32 sniffed;		/* CONN_MAYBE: number of bytes in `first` */
 	__u8 first[24];		/* CONN_MAYBE: first payload bytes of the request direction */
 	struct tls_arrival tls; /* CONN_TLS */
+	/* HTTP/2: the walk, by enum sonde_direction. Then `unread` says that HEADERS have come at all,
+	 * unread_seq is what the application has read up to, head_seq where the newest HEADERS begin: each
+	 * has one writer, so a read and an arrival at once cannot undo each other. */
+	struct sonde_http2_direction http2[2];
+	struct sonde_http2_hole http2_holes[2];
+	__u32 http2_busy[2]; /* being walked */
+	__u32 head_seq;
 };
 
 /* Purpose: state of each connection that carries HTTP. Key: socket. Writer: packet.bpf.c, socket.bpf.c.
@@ -100,8 +110,10 @@ struct tls_call {
  * No memory: the plaintext is counted as request_head/map_full. */
 struct tls_thread {
 	struct tls_call call;
-	__u64 cookie;	/* of the TLS socket received from last; 0: none yet */
-	__u64 taken_ns; /* arrival of what was taken from it, while it is tied to nothing; 0: nothing */
+	__u64 cookie;	   /* of the TLS socket received from last; 0: none yet */
+	__u64 taken_ns;	   /* arrival of what was taken from it, while it is tied to nothing; 0: nothing */
+	__u32 taken_bytes; /* by the last receive */
+	__u32 pad;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -154,6 +166,8 @@ struct tls_tie {
 	__u64 last_ns; /* arrival of what was taken last */
 	__u32 drained; /* the object has asked for more since something was taken */
 	__u32 closed;  /* the socket went to TCP_CLOSE: conn_close has been sent */
+	__u32 credit;  /* bytes taken that no plaintext has accounted for: more than these cannot come out */
+	__u32 pad;
 };
 
 /* Purpose: one object per socket. Key: socket cookie. Writer: tls.bpf.c (the tie), socket.bpf.c (what is

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* The bytes of each TCP segment train, both ways, at the root of cgroup v2: request and response heads and
- * the progress of what follows them. Always lets the packet pass. */
+ * the progress of what follows them, and the frames of HTTP/2. Always lets the packet pass. */
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -18,6 +18,9 @@ static __always_inline long payload__load(payload_source *skb, __u64 offset, voi
 
 #include "bpf/http_run.bpf.h"
 #include "bpf/tls_socket.bpf.h"
+#if HTTP_RUN_LOOPS
+#include "bpf/http2.bpf.h"
+#endif
 
 #define PASS 1
 #define ETH_P_IP 0x0800
@@ -29,6 +32,18 @@ static __always_inline long payload__load(payload_source *skb, __u64 offset, voi
 #define IPV6_HOP_BY_HOP 0
 #define IPV6_ROUTING 43
 #define IPV6_DESTINATION 60
+#define CONN_TRIES (HTTP_RUN_LOOPS ? 8 : 1)
+
+#if HTTP_RUN_LOOPS
+/* Purpose: the programs that walk HTTP/2, which the others jump to; two maps, since the kernel wants one
+ * attach type in each (commit 4540aed51b12, 6.18). Key: 0. Writer: user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} http2_ingress_jump SEC(".maps"), http2_egress_jump SEC(".maps");
+#endif
 
 static __always_inline int ipv6_transport_offset(struct __sk_buff *skb, struct ipv6hdr *ip6)
 {
@@ -157,32 +172,44 @@ static __noinline int tls_verdict(struct __sk_buff *skb, const struct segment *s
 	return sonde_sniff_tls(bytes, sizeof(bytes));
 }
 
-/* The state of a connection whose first bytes look like a request; none where they do not. */
-static __always_inline struct conn *open_conn(struct __sk_buff *skb, struct bpf_sock *sk,
-					      const struct segment *seg)
+/* Nothing was sent, or received, before this segment. */
+static __always_inline int is_first_data(struct bpf_sock *sk, const struct segment *seg)
 {
-	int verdict = http_run__segment_verdict(skb, seg, 1), tls = SONDE_TLS_NO;
-	struct conn *conn;
+	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
 
-	if (verdict == SONDE_SNIFF_NO) {
-		tls = tls_verdict(skb, seg);
-		if (tls == SONDE_TLS_NO)
-			return 0;
+	if (!tp)
+		return 0;
+	/* bytes_acked counts the SYN of the side that connected */
+	return seg->direction == SONDE_IN ? tp->bytes_received == 0
+					  : tp->bytes_acked <= 1 && tp->snd_una == seg->seq;
+}
+
+/* A request that came with the handshake passes the listener, not this socket (TCP_DEFER_ACCEPT). */
+static __always_inline int has_received(struct bpf_sock *sk)
+{
+	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
+
+	return tp && tp->bytes_received > 0;
+}
+
+static __always_inline struct conn *new_conn(struct __sk_buff *skb, struct bpf_sock *sk, __u32 role)
+{
+	struct conn *conn;
+	int i;
+
+	/* From 6.18 on a storage comes from an allocator that gives up where another CPU holds its lock: a
+	 * connection is worth a few tries. */
+	for (i = 0; i < CONN_TRIES; i++) {
+		conn = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (conn)
+			break;
 	}
-	conn = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!conn) {
 		emit__lost_before_reserve(SONDE_REC_CONN_OPEN, SONDE_LOSS_MAP_FULL);
 		return 0;
 	}
-	conn->role = seg->direction == SONDE_IN ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
-	conn->last_direction = !seg->direction; /* the first segment is a turn */
-	conn->state = verdict == SONDE_SNIFF_YES ? CONN_HTTP1 : CONN_MAYBE;
+	conn->role = role;
 	conn->cookie = bpf_get_socket_cookie(skb);
-	if (tls) {
-		conn->state = CONN_TLS;
-		if (tls == SONDE_TLS_MIDDLE)
-			conn->role = SONDE_ROLE_UNKNOWN;
-	}
 	return conn;
 }
 
@@ -223,13 +250,95 @@ static __always_inline void on_tls(struct __sk_buff *skb, struct bpf_sock *sk, s
 	if (!conn->announced)
 		announce(skb, sk, conn, conn->cookie);
 	if (seg->direction == SONDE_IN)
-		tls_socket__arrived(conn, seg->seq, seg->length);
+		tls_socket__arrived(conn, seg->seq, seg->length, bpf_ktime_get_ns());
 }
 
-static __always_inline void on_payload(struct __sk_buff *skb, struct bpf_sock *sk, const struct segment *seg)
+/* HTTP/2 whose preface is not in this segment: a server that speaks before its client has, or a connection
+ * that was open before anybody looked. */
+static __always_inline struct conn *open_http2(struct __sk_buff *skb, struct bpf_sock *sk,
+					       const struct segment *seg, const __u8 *bytes, __u32 n)
+{
+	int settings = sonde_http2_begins_with_settings(bytes, n) && is_first_data(sk, seg);
+	enum sonde_http2_block block = sonde_http2_begins_with_block(bytes, n, seg->length);
+	int from_client = !settings && block == SONDE_HTTP2_REQUEST;
+	struct conn *conn;
+
+	if (!settings && block == SONDE_HTTP2_NO_BLOCK)
+		return 0;
+	conn = new_conn(skb, sk,
+			(seg->direction == SONDE_IN) == from_client ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT);
+	if (!conn)
+		return 0;
+	if (settings)
+		http2__begin(conn, seg->ack, seg->seq, has_received(sk));
+	else
+		http2__join(conn);
+	return conn;
+}
+
+static __always_inline struct conn *open_tls(struct __sk_buff *skb, struct bpf_sock *sk,
+					     const struct segment *seg, int verdict)
+{
+	__u32 role = seg->direction == SONDE_IN ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
+	struct conn *conn = new_conn(skb, sk, verdict == SONDE_TLS_MIDDLE ? SONDE_ROLE_UNKNOWN : role);
+
+	if (conn)
+		conn->state = CONN_TLS;
+	return conn;
+}
+
+/* What the segment begins like; no bytes are NO. Where HTTP/2 is followed, its first n bytes, too. */
+static __always_inline int sniff_request(struct __sk_buff *skb, const struct segment *seg,
+					 struct sniffed *sniffed, __u32 *n)
+{
+	*n = 0;
+	if (!HTTP_RUN_LOOPS)
+		return http_run__segment_verdict(skb, seg, 1);
+	*n = http_run__sniff(skb, seg, sniffed);
+	return *n ? http_run__verdict(sniffed, *n, 1) : SONDE_SNIFF_NO;
+}
+
+/* The state of a connection whose first bytes look like a request, TLS or HTTP/2; none where they do not. */
+static __noinline struct conn *open_conn(struct __sk_buff *skb, struct bpf_sock *sk,
+					 const struct segment *seg)
+{
+	struct sniffed sniffed = {};
+	__u32 n;
+	int verdict = sniff_request(skb, seg, &sniffed, &n), tls;
+	struct conn *conn;
+
+	if (verdict == SONDE_SNIFF_NO) {
+		tls = tls_verdict(skb, seg);
+		if (tls != SONDE_TLS_NO)
+			return open_tls(skb, sk, seg, tls);
+		return HTTP_RUN_LOOPS ? open_http2(skb, sk, seg, sniffed.bytes, n) : 0;
+	}
+	conn = new_conn(skb, sk, seg->direction == SONDE_IN ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT);
+	if (!conn)
+		return 0;
+	conn->last_direction = !seg->direction; /* the first segment is a turn */
+	conn->state = verdict == SONDE_SNIFF_YES ? CONN_HTTP1 : CONN_MAYBE;
+	if (HTTP_RUN_LOOPS && sonde_sniff_http2(sniffed.bytes, n))
+		http2__begin(conn, seg->seq, seg->ack, 0);
+	return conn;
+}
+
+/* "HTTP/1.1 101" */
+static __noinline int switches_protocols(struct __sk_buff *skb, const struct segment *seg)
+{
+	struct sniffed sniffed = {};
+	__u32 n = http_run__sniff(skb, seg, &sniffed);
+	const __u8 *bytes = sniffed.bytes;
+
+	return n >= 12 && bytes[0] == 'H' && bytes[7] == '1' && bytes[9] == '1' && bytes[10] == '0' &&
+	       bytes[11] == '1';
+}
+
+/* 1: the segment is HTTP/2's, and yet to be walked. */
+static __always_inline int on_payload(struct __sk_buff *skb, struct bpf_sock *sk, const struct segment *seg)
 {
 	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
-	int is_request;
+	int is_request, turns;
 
 	if (!conn) {
 		conn = open_conn(skb, sk, seg);
@@ -237,15 +346,25 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct bpf_sock *s
 			emit_hello(skb, seg, conn->cookie);
 	}
 	if (!conn || conn->state == CONN_IGNORED)
-		return;
+		return 0;
 	if (conn->state == CONN_TLS) {
 		on_tls(skb, sk, conn, seg);
-		return;
+		return 0;
 	}
 	is_request = (seg->direction == SONDE_IN) == (conn->role == SONDE_ROLE_SERVER);
+	if (HTTP_RUN_LOOPS && conn->state == CONN_HTTP2 && is_old(sk, seg))
+		return 0;
 	if (!conn->announced)
 		announce(skb, sk, conn, conn->cookie);
+	if (HTTP_RUN_LOOPS && conn->state == CONN_HTTP2)
+		return 1;
+	turns = conn->last_direction != seg->direction;
 	http_run__take(skb, conn, seg, is_request);
+	if (!HTTP_RUN_LOOPS)
+		return 0;
+	if (conn->state == CONN_HTTP2)
+		return 1;
+	return !is_request && turns && switches_protocols(skb, seg);
 }
 
 /* On a listener: the socket is about to be made of this packet (bpf/deferred.bpf.h). */
@@ -253,17 +372,29 @@ static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment
 				     __be16 remote_port)
 {
 	struct deferred *kept = deferred__slot();
+	struct sniffed sniffed = {};
 	__u64 n = seg->length;
+	__u32 sniffed_bytes, limit;
 	int verdict;
 
 	if (!kept)
 		return 0;
 	kept->time_ns = 0;
-	verdict = http_run__segment_verdict(skb, seg, 1);
-	if (verdict == SONDE_SNIFF_NO)
+	kept->tls = 0;
+	limit = sonde_cfg.capture_bytes;
+	verdict = sniff_request(skb, seg, &sniffed, &sniffed_bytes);
+	if (verdict == SONDE_SNIFF_NO) {
+		if (tls_verdict(skb, seg) != SONDE_TLS_HELLO)
+			return 0;
+		kept->tls = 1;
+		limit = SONDE_TLS_HELLO_MAX;
+	}
+	/* HTTP/2's first frames would have to be walked here: the child is taken up with its server's
+	 * SETTINGS */
+	if (HTTP_RUN_LOOPS && sonde_sniff_http2(sniffed.bytes, sniffed_bytes))
 		return 0;
-	if (n > sonde_cfg.capture_bytes)
-		n = sonde_cfg.capture_bytes;
+	if (n > limit)
+		n = limit;
 	/* 1 … SONDE_CAPTURE_MAX as arithmetic: before 6.2 a bound does not follow a copy to another register
 	 */
 	n = ((n - 1) & (SONDE_CAPTURE_MAX - 1)) + 1;
@@ -282,39 +413,83 @@ static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment
 	return 0;
 }
 
-static __always_inline int on_packet(struct __sk_buff *skb, __u8 direction)
+/* The socket of a TCP segment with payload or FIN; none where there is nothing of ours. */
+static __always_inline struct bpf_sock *find_segment(struct __sk_buff *skb, struct segment *seg)
 {
-	struct segment seg = {.direction = direction};
 	__be16 sender_port = 0;
 	struct bpf_sock *sk;
 
-	if (parse_segment(skb, &seg, &sender_port))
-		return PASS;
+	if (parse_segment(skb, seg, &sender_port))
+		return 0;
 	sk = skb->sk;
 	if (!sk)
-		return PASS;
+		return 0;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
-		return PASS;
+		return 0;
 	if (sk->state == BPF_TCP_LISTEN) {
-		if (direction == SONDE_IN)
-			keep_for_child(skb, &seg, sk->src_port, sender_port);
-		return PASS;
+		if (seg->direction == SONDE_IN)
+			keep_for_child(skb, seg, sk->src_port, sender_port);
+		return 0;
 	}
-	on_payload(skb, sk, &seg);
-	return PASS;
+	return sk;
 }
+
+#if HTTP_RUN_LOOPS
+#define walk_http2(skb, jump) bpf_tail_call(skb, &(jump), 0)
+#else
+#define walk_http2(skb, jump) ((void)0)
+#endif
 
 SEC("cgroup_skb/ingress")
 int packet_ingress(struct __sk_buff *skb)
 {
-	return on_packet(skb, SONDE_IN);
+	struct segment seg = {.direction = SONDE_IN};
+	struct bpf_sock *sk = find_segment(skb, &seg);
+
+	if (sk && on_payload(skb, sk, &seg))
+		walk_http2(skb, http2_ingress_jump);
+	return PASS;
 }
 
 SEC("cgroup_skb/egress")
 int packet_egress(struct __sk_buff *skb)
 {
-	return on_packet(skb, SONDE_OUT);
+	struct segment seg = {.direction = SONDE_OUT};
+	struct bpf_sock *sk = find_segment(skb, &seg);
+
+	if (sk && on_payload(skb, sk, &seg))
+		walk_http2(skb, http2_egress_jump);
+	return PASS;
 }
+
+#if HTTP_RUN_LOOPS
+/* HTTP/2 has programs of its own: the walk then has a stack to itself. */
+static __always_inline int on_http2(struct __sk_buff *skb, __u8 direction)
+{
+	struct segment seg = {.direction = direction};
+	struct bpf_sock *sk = find_segment(skb, &seg);
+	struct conn *conn;
+
+	if (!sk)
+		return PASS;
+	conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+	if (conn)
+		http2__walk(skb, conn, &seg);
+	return PASS;
+}
+
+SEC("cgroup_skb/ingress")
+int http2_ingress(struct __sk_buff *skb)
+{
+	return on_http2(skb, SONDE_IN);
+}
+
+SEC("cgroup_skb/egress")
+int http2_egress(struct __sk_buff *skb)
+{
+	return on_http2(skb, SONDE_OUT);
+}
+#endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -36,7 +36,14 @@ static __always_inline void on_read(struct sock *sk)
 	}
 	if (!sonde_seq_before(conn->unread_seq, copied_seq))
 		return;
-	conn->unread = 0;
+	if (conn->state == CONN_HTTP2) {
+		/* many streams wait at once: each read that may have taken in the beginning of one counts */
+		if (sonde_seq_before(conn->head_seq, conn->unread_seq))
+			return;
+		conn->unread_seq = copied_seq;
+	} else {
+		conn->unread = 0;
+	}
 	socket_read__emit(conn, copied_seq, 0);
 }
 
@@ -85,6 +92,16 @@ static __always_inline void announce_child(struct sock *sk, struct conn *conn)
 	conn->announced = 1;
 }
 
+static __always_inline void take_hello(struct sock *sk, struct conn *conn, struct deferred *kept)
+{
+	conn->state = CONN_TLS;
+	conn->cookie = bpf_get_socket_cookie(sk);
+	announce_child(sk, conn);
+	tls_socket__arrived(conn, kept->seq, kept->length, kept->time_ns);
+	deferred__emit_hello(kept, conn->cookie);
+	kept->time_ns = 0;
+}
+
 /* A socket was made of a packet that carried a request's first bytes (bpf/deferred.bpf.h). */
 static __always_inline void take_deferred(struct sock *sk)
 {
@@ -106,6 +123,10 @@ static __always_inline void take_deferred(struct sock *sk)
 	}
 	conn->role = SONDE_ROLE_SERVER;
 	conn->last_direction = SONDE_IN;
+	if (kept->tls) {
+		take_hello(sk, conn, kept);
+		return;
+	}
 	conn->state = kept->settled ? CONN_HTTP1 : CONN_MAYBE;
 	conn->cookie = bpf_get_socket_cookie(sk);
 	announce_child(sk, conn);

@@ -26,6 +26,7 @@ static __always_inline long payload__load(payload_source *from, __u64 offset, vo
 	return bpf_probe_read_user(to, n, (const void *)offset);
 }
 
+#include "bpf/http2.bpf.h"
 #include "bpf/http_run.bpf.h"
 #include "bpf/socket_read.bpf.h"
 
@@ -123,9 +124,19 @@ static __noinline int forget(struct tls_session *session, const struct tls_key *
 	return 0;
 }
 
+/* The address was used before, and its end was not seen. */
+static __always_inline void restart(struct tls_session *session, const struct tls_key *key)
+{
+	forget(session, key);
+	__builtin_memset(session, 0, sizeof(*session));
+}
+
 static __noinline int tie(struct tls_session *session, const struct tls_key *key, struct tls_thread *thread)
 {
-	struct tls_tie fresh = {.owner = *key, .taken_ns = thread->taken_ns, .last_ns = thread->taken_ns};
+	struct tls_tie fresh = {.owner = *key,
+				.taken_ns = thread->taken_ns,
+				.last_ns = thread->taken_ns,
+				.credit = thread->taken_bytes};
 	__u64 cookie = thread->cookie;
 
 	if (!cookie || cookie == session->socket)
@@ -133,9 +144,7 @@ static __noinline int tie(struct tls_session *session, const struct tls_key *key
 	if (session->socket) {
 		if (!thread->call.received)
 			return 0;
-		/* the address was used before and its end was not seen: it now reads another socket */
-		forget(session, key);
-		__builtin_memset(session, 0, sizeof(*session));
+		restart(session, key); /* it now reads another socket */
 	}
 	/* outside the call, only a receive that nothing has come of yet can have been this object's */
 	if (session->conn.cookie || !(thread->call.received || thread->taken_ns))
@@ -154,37 +163,91 @@ static __noinline int tie(struct tls_session *session, const struct tls_key *key
 	return 0;
 }
 
-/* The first plaintext that looks like a request says which side this is. */
-static __always_inline int open_plaintext(struct tls_session *session, const struct segment *seg)
+/* Frames of HTTP/2, whose preface has gone by: the server spoke first, or the connection was open before
+ * anybody looked. */
+static __always_inline int open_http2(struct tls_session *session, const struct segment *seg,
+				      const __u8 *bytes, __u32 n)
 {
 	struct conn *conn = &session->conn;
-	int verdict = http_run__segment_verdict(0, seg, 1);
+	int settings = seg->seq == 0 && seg->ack == 0 && sonde_http2_begins_with_settings(bytes, n);
+	enum sonde_http2_block block = sonde_http2_begins_with_block(bytes, n, seg->length);
+	int from_client = !settings && block == SONDE_HTTP2_REQUEST;
 
-	if (verdict == SONDE_SNIFF_NO)
+	if (!settings && block == SONDE_HTTP2_NO_BLOCK)
 		return 0;
-	conn->role = seg->direction == SONDE_IN ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
-	conn->last_direction = !seg->direction;
-	conn->state = verdict == SONDE_SNIFF_YES ? CONN_HTTP1 : CONN_MAYBE;
+	conn->role = (seg->direction == SONDE_IN) == from_client ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
+	if (settings)
+		http2__begin(conn, 0, 0, 0);
+	else
+		http2__join(conn);
 	return 1;
 }
 
-/* When the bytes behind this plaintext reached the socket; 0: not observed. */
-static __always_inline __u64 arrival_of(struct tls_session *session, const struct tls_key *key)
+/* The first plaintext that looks like a request, or like HTTP/2, says which side this is. */
+static __noinline int open_plaintext(struct tls_session *session, const struct segment *seg)
+{
+	struct conn *conn = &session->conn;
+	struct sniffed sniffed = {};
+	__u32 n = http_run__sniff(0, seg, &sniffed);
+	int verdict = n ? http_run__verdict(&sniffed, n, 1) : SONDE_SNIFF_NO;
+
+	if (verdict == SONDE_SNIFF_NO)
+		return open_http2(session, seg, sniffed.bytes, n);
+	conn->role = seg->direction == SONDE_IN ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
+	conn->last_direction = !seg->direction;
+	conn->state = verdict == SONDE_SNIFF_YES ? CONN_HTTP1 : CONN_MAYBE;
+	if (sonde_sniff_http2(sniffed.bytes, n))
+		http2__begin(conn, seg->seq, seg->ack, 0);
+	return 1;
+}
+
+/* When the bytes behind these n of plaintext reached the socket; 0: not observed. */
+static __always_inline __u64 arrival_of(struct tls_session *session, const struct tls_key *key, __u32 n)
 {
 	struct tls_tie *tie = tie_of(session, key);
 	__u64 arrival_ns;
 
 	if (!tie)
 		return 0;
-	/* it asked for more, none came from this socket, and yet there is more */
-	if (tie->drained)
+	/* It asked for more, none came from this socket, and yet there is more. Not so where one receive is
+	 * fed to a memory BIO in parts, and each is asked for (gRPC): then there is no more than was
+	 * received. */
+	if (tie->drained && n > tie->credit)
 		session->contradicts++;
 	if (session->contradicts)
 		return 0;
+	tie->credit -= n < tie->credit ? n : tie->credit;
 	/* nothing taken since: it was taken together with what came out before */
 	arrival_ns = tie->taken_ns ?: tie->last_ns;
 	tie->taken_ns = 0;
 	return arrival_ns;
+}
+
+/* One piece of HTTP/2. Global: the verifier looks at the walk once, and not for every program that comes
+ * here.
+ */
+HTTP_RUN_GLOBAL int tls_walk_http2(payload_source *from, struct conn *conn, const struct segment *seg,
+				   __u32 is_request)
+{
+	struct sonde_http2_direction *at;
+
+	if (!conn || !seg)
+		return 0;
+	at = &conn->http2[seg->direction & 1];
+	/* Where the server's SETTINGS came first, the preface is still to come; unless they were no
+	 * beginning: the object may have been in use when its first call was seen. */
+	if (is_request && !at->started && at->sync == SONDE_HTTP2_SYNCED && seg->seq == at->next_seq) {
+		struct sniffed sniffed = {};
+		__u32 n = http_run__sniff(from, seg, &sniffed);
+
+		if (!sonde_sniff_http2(sniffed.bytes, n)) {
+			at->started = 1;
+			at->left = 0;
+			at->sync = SONDE_HTTP2_LOST;
+		}
+	}
+	http2__walk(from, conn, seg);
+	return 0;
 }
 
 static __always_inline int on_plaintext(struct tls_session *session, struct segment *seg)
@@ -197,7 +260,10 @@ static __always_inline int on_plaintext(struct tls_session *session, struct segm
 	if (conn->state == CONN_IGNORED)
 		return 0;
 	is_request = (seg->direction == SONDE_IN) == (conn->role == SONDE_ROLE_SERVER);
-	http_run__take(0, conn, seg, is_request);
+	if (conn->state != CONN_HTTP2)
+		http_run__take(0, conn, seg, is_request);
+	if (conn->state == CONN_HTTP2)
+		tls_walk_http2(0, conn, seg, is_request);
 	if (!conn->unread)
 		return 0;
 	/* the application has it already: this is its thread */
@@ -252,7 +318,7 @@ static __always_inline int transferred(struct tls_session *session, const struct
 	if (direction == SONDE_OUT && session->conn.role != SONDE_ROLE_SERVER)
 		seg.time_ns = call->entered_ns;
 	if (direction == SONDE_IN)
-		seg.time_ns = arrival_of(session, key);
+		seg.time_ns = arrival_of(session, key, n);
 	if (session->contradicts)
 		seg.flags |= SONDE_FLAG_NO_ENDPOINTS;
 	if (call->op == TLS_SENDFILE) {

@@ -83,6 +83,9 @@ static __always_inline int go__enter(struct pt_regs *ctx, __u32 op)
 	call.entered_ns = bpf_ktime_get_ns();
 	if (!session)
 		goto full;
+	/* a connection begins; one that was here before may have been written to behind its Close */
+	if (op == TLS_HANDSHAKE && session->conn.cookie)
+		restart(session, &key);
 	go__tie(session, &key);
 	if (!bpf_map_update_elem(&go_calls, &goroutine, &call, BPF_ANY))
 		return 0;

@@ -15,18 +15,20 @@
 /* RFC 8446 §5.1. Libraries that do not read ahead fetch this much first: a new record starts there. */
 #define TLS_RECORD_HEADER_BYTES 5
 
-static __always_inline void tls_socket__arrived(struct conn *conn, __u32 seq, __u32 length)
+static __always_inline void tls_socket__arrived(struct conn *conn, __u32 seq, __u32 length, __u64 now)
 {
-	__u64 now = bpf_ktime_get_ns();
+	struct tls_arrival *arrival = &conn->tls;
 
 	if (!conn->unread) {
-		conn->unread = 1;
 		conn->unread_seq = seq;
-		conn->tls.first_ns = now;
+		conn->unread = 1;
+		arrival->first_ns = now;
+	} else if (!sonde_seq_before(conn->unread_seq, arrival->end_seq)) {
+		arrival->first_ns = now; /* all that came before has been read */
 	}
-	conn->tls.last_ns = now;
-	conn->tls.last_seq = seq;
-	conn->tls.end_seq = seq + length;
+	arrival->last_ns = now;
+	arrival->last_seq = seq;
+	arrival->end_seq = seq + length;
 }
 
 /* The running thread has read everything before copied_seq. */
@@ -41,15 +43,12 @@ static __always_inline void tls_socket__received(struct conn *conn, __u32 copied
 	if (!conn->unread || !sonde_seq_before(conn->unread_seq, copied_seq))
 		return; /* a peek */
 	n = copied_seq - conn->unread_seq;
-	/* not rcv_nxt: a segment that has passed the packet hook may not be in the queue yet */
-	if (sonde_seq_before(copied_seq, arrival->end_seq)) {
-		conn->unread_seq = copied_seq;
-		/* what is left came with the last segment, unless it began before */
-		if (!sonde_seq_before(copied_seq, arrival->last_seq))
-			arrival->first_ns = arrival->last_ns;
-	} else {
-		conn->unread = 0;
-	}
+	conn->unread_seq = copied_seq;
+	/* not rcv_nxt: a segment that has passed the packet hook may not be in the queue yet. What is left
+	 * came with the last segment, unless it began before. */
+	if (sonde_seq_before(copied_seq, arrival->end_seq) &&
+	    !sonde_seq_before(copied_seq, arrival->last_seq))
+		arrival->first_ns = arrival->last_ns;
 	thread =
 	    bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread)
@@ -59,9 +58,14 @@ static __always_inline void tls_socket__received(struct conn *conn, __u32 copied
 		if (n == TLS_RECORD_HEADER_BYTES || !tie->taken_ns)
 			tie->taken_ns = arrived_ns;
 		tie->last_ns = arrived_ns;
+		/* what was taken before and has not come out is part of one record at most */
+		if (tie->drained && tie->credit > SONDE_TLS_RECORD_MAX)
+			tie->credit = SONDE_TLS_RECORD_MAX;
+		tie->credit += n;
 		tie->drained = 0;
 	}
 	thread->taken_ns = tie ? 0 : arrived_ns;
+	thread->taken_bytes = n;
 	thread->cookie = conn->cookie;
 	thread->call.received = 1;
 	if (arrival->owned)

@@ -131,6 +131,8 @@ static __always_inline int on_bytes(struct unix_conn *uc, struct sock *sk, const
 		http_run__take(bytes, conn, seg, is_request);
 	else
 		on_unseen(conn, seg, is_request);
+	if (conn->state == CONN_HTTP2)
+		conn->state = CONN_IGNORED; /* its frames are walked from packets only */
 	return 0;
 }
 

@@ -231,6 +231,7 @@ public:
         append_peers();
         append_process();
         append_trace();
+        if (transaction_.grpc) append_grpc();
         line_.literal(",\"sample_weight\":");
         line_.number(transaction_.sample_weight);
         line_.literal(",\"unobserved\":[");
@@ -321,14 +322,16 @@ private:
         line_.character('}');
     }
     void append_peers() {
+        // HTTP/2: what is empty in a head whose fields were missed was not observed
         const bool head_observed = !transaction_.method.empty();
+        const bool all_observed = head_observed && !transaction_.head_incomplete;
         const AddressText server(transaction_.server);
         const AddressText client(transaction_.client);
         const AddressText client_ip(transaction_.client_ip);
         line_.literal(",\"host\":");
-        text_if(head_observed, transaction_.host, "host");
+        text_if(all_observed || !transaction_.host.empty(), transaction_.host, "host");
         line_.literal(",\"user_agent\":");
-        text_if(head_observed, transaction_.user_agent, "user_agent");
+        text_if(all_observed || !transaction_.user_agent.empty(), transaction_.user_agent, "user_agent");
         line_.literal(",\"client_ip\":");
         // not unobserved: a Unix socket has none
         if (transaction_.client_ip.family == AF_UNIX)
@@ -386,6 +389,13 @@ private:
     void append_hex(std::uint64_t value) {
         constexpr std::string_view digits = "0123456789abcdef";
         for (int shift = 60; shift >= 0; shift -= 4) line_.character(digits[value >> shift & 0xFU]);
+    }
+
+    // "status" is grpc-status, null where neither a trailer nor a head told it.
+    void append_grpc() {
+        line_.literal(",\"grpc\":{\"status\":");
+        number_if(transaction_.grpc_status >= 0, transaction_.grpc_status, "grpc_status");
+        line_.character('}');
     }
 
     LineBuffer& line_;

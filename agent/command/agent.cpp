@@ -21,6 +21,15 @@ std::uint64_t monotonic_ns() {
             .count());
 }
 
+class RpcObserver final : public TransactionObserver {
+public:
+    explicit RpcObserver(RpcMetrics& metrics) : metrics_(metrics) {}
+    void observe(const Transaction& transaction) override { metrics_.observe(transaction); }
+
+private:
+    RpcMetrics& metrics_;
+};
+
 // Tells the resource collector which processes matter: those that serve or make requests.
 class ProcessObserver final : public TransactionObserver {
 public:
@@ -51,6 +60,7 @@ std::vector<Sample> Agent::samples() const {
         counter_sample("sonde_tls_connections_forgotten_total",
                        "Number of TLS connections that were forgotten before their end because too many were open.",
                        pipeline_->tls_connections()->forgotten()));
+    add_http2(out, pipeline_->http2_stats());
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
     if (watches_config_.load(std::memory_order_acquire))
         for (auto& sample : reloader_->samples()) out.push_back(std::move(sample));
@@ -93,6 +103,10 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->history_ = std::make_unique<History>();
         agent->pipeline_->add(agent->history_->feed());
     }
+    agent->rpc_metrics_ = std::make_shared<RpcMetrics>();
+    agent->rpc_observer_ = std::make_unique<RpcObserver>(*agent->rpc_metrics_);
+    agent->pipeline_->add(*agent->rpc_observer_);
+    metrics.push_back(agent->rpc_metrics_);
     agent->pipeline_->tick(source);  // times of day hold from the first record on
 
     std::vector<FeatureState> states;
@@ -147,41 +161,41 @@ void Agent::adopt_reload() {
     if (labels_) labels_->adopt(prepared->policies.redaction->common().front().policy);
     pipeline_->adopt(std::move(*prepared));
     reloader_->adopted();
-void Agent::add_api(Handlers& handlers, const Config& config, const EventSource& source,
-                    const std::vector<Feature>& features,
-                    std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
-    std::vector<ApiFeature> shown;
-    for (const auto& feature : features)
-        shown.push_back({feature.name, feature.enabled, feature.detail, feature.without});
-    sonde::add_api(handlers, {.version = SONDE_VERSION,
-                              .history = history_.get(),
-                              .metrics = std::move(metrics),
-                              .resources = resources_,
-                              .features = [shown] { return shown; },
-                              .losses = [this, &source] { return pipeline_->losses(source); },
-                              .health = [this] { return health_.report(monotonic_ns() / ns_per_s); },
-                              .config = [config] { return config_json(config); }});
-}
+    void Agent::add_api(Handlers & handlers, const Config& config, const EventSource& source,
+                        const std::vector<Feature>& features,
+                        std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
+        std::vector<ApiFeature> shown;
+        for (const auto& feature : features)
+            shown.push_back({feature.name, feature.enabled, feature.detail, feature.without});
+        sonde::add_api(handlers, {.version = SONDE_VERSION,
+                                  .history = history_.get(),
+                                  .metrics = std::move(metrics),
+                                  .resources = resources_,
+                                  .features = [shown] { return shown; },
+                                  .losses = [this, &source] { return pipeline_->losses(source); },
+                                  .health = [this] { return health_.report(monotonic_ns() / ns_per_s); },
+                                  .config = [config] { return config_json(config); }});
+    }
 
-void Agent::advance() {
-    if (history_) history_->feed().advance(monotonic_ns());
-}
+    void Agent::advance() {
+        if (history_) history_->feed().advance(monotonic_ns());
+    }
 
-void Agent::tick(const EventSource& source) {
-    pipeline_->tick(source);
-    std::vector<const Delivery*> deliveries;
-    for (const auto& delivery : deliveries_) deliveries.push_back(delivery.get());
-    health_.sample(monotonic_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);
-}
+    void Agent::tick(const EventSource& source) {
+        pipeline_->tick(source);
+        std::vector<const Delivery*> deliveries;
+        for (const auto& delivery : deliveries_) deliveries.push_back(delivery.get());
+        health_.sample(monotonic_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);
+    }
 
-Status Agent::stop(const EventSource& source) {
-    if (reloader_) reloader_->stop();
-    pipeline_->finish(source);
-    server_.reset();
-    std::size_t left = 0;
-    for (auto& delivery : deliveries_) left += delivery->stop();
-    if (left > 0) return fail(std::to_string(left) + " records could not be written before the end");
-    return done();
-}
+    Status Agent::stop(const EventSource& source) {
+        if (reloader_) reloader_->stop();
+        pipeline_->finish(source);
+        server_.reset();
+        std::size_t left = 0;
+        for (auto& delivery : deliveries_) left += delivery->stop();
+        if (left > 0) return fail(std::to_string(left) + " records could not be written before the end");
+        return done();
+    }
 
 }  // namespace sonde

@@ -6,13 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "agent/api/health.hpp"
 #include "agent/command/config_reloader.hpp"
 #include "agent/command/label_redactor.hpp"
-#include "agent/api/health.hpp"
 #include "agent/config/config.hpp"
 #include "agent/history/history.hpp"
 #include "agent/http/server.hpp"
 #include "agent/metric/http_metrics.hpp"
+#include "agent/metric/rpc_metrics.hpp"
 #include "agent/metric/self_metrics.hpp"
 #include "agent/pipeline/pipeline.hpp"
 #include "agent/probe/kernel_features.hpp"
@@ -58,11 +59,13 @@ private:
                  const std::vector<Feature>& features, std::vector<std::shared_ptr<prometheus::Collectable>> metrics);
 
     std::shared_ptr<HttpMetrics> http_metrics_;
+    std::shared_ptr<RpcMetrics> rpc_metrics_;
     std::shared_ptr<SelfMetrics> self_metrics_;
     HttpProcesses http_processes_;
     std::unique_ptr<TransactionObserver> process_observer_;
     std::unique_ptr<History> history_;  // null in a replay
     HealthMonitor health_;
+    std::unique_ptr<TransactionObserver> rpc_observer_;
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
     std::shared_ptr<ResourceCollector> resources_;  // null in a replay

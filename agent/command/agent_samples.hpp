@@ -21,6 +21,8 @@ Sample gauge_sample(const char* name, const char* help, std::uint64_t value,
                     std::vector<std::pair<std::string, std::string>> labels = {});
 
 void add_tracker(std::vector<Sample>& out, const TrackerStats& stats);
+void add_http2(std::vector<Sample>& out, const Http2Stats& stats);
+void add_http2(std::vector<Sample>& out, const Http2Stats& stats);
 void add_delivery(std::vector<Sample>& out, const Delivery& delivery);
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor);
 void add_sampling(std::vector<Sample>& out, const Sampler& sampler);

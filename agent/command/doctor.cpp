@@ -78,8 +78,7 @@ int doctor_command(const Config& config) {
     std::printf(
         "\nnot observable by design: QUIC, sockets that bypass the TCP stack (AF_XDP, sockmap), Unix sockets used\n"
         "through io_uring, sendmmsg or 32-bit system calls, plaintext of TLS libraries without symbols (JSSE, rustls,\n"
-        "stripped static builds): counted by server name;\n"
-        "not yet: HTTP/2\n");
+        "stripped static builds): counted by server name\n");
     return good ? 0 : 1;
 }
 

@@ -2,10 +2,14 @@
 
 #include <prometheus/client_metric.h>
 
+#include <cstddef>
+#include <cstdint>
+
 #include "agent/metric/histogram.hpp"
 
 namespace sonde {
 
+// In the unit of its bounds, with the buckets that are shown.
 template <typename Bounds>
 prometheus::ClientMetric::Histogram to_prometheus(const ExplicitHistogram<Bounds>& histogram) {
     const auto snapshot = histogram.snapshot();

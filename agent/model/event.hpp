@@ -79,6 +79,30 @@ struct Head {
     Progress before;  // what had passed on the connection before this head and was not told yet
 };
 
+// Bytes [seq, seq + length) of one direction of an HTTP/2 connection; `bytes` are those that the walk of
+// bpf/shared/http2_walk.h keeps. Where they come from, packets or a TLS library, makes no difference here.
+struct Http2Frames {
+    std::uint64_t cookie = 0;
+    std::uint64_t time_ns = 0;
+    bool outgoing = false;
+    bool starts = false;        // seq is the direction's first HTTP/2 byte
+    bool lost = false;          // from seq on it is not known where frames begin; the record holds nothing
+    bool ahead = false;         // bytes before seq have not come yet: where frames begin here is a guess until they do
+    bool tls = false;           // plaintext: seq and ack count its bytes
+    bool no_endpoints = false;  // which socket carried it could not be told for certain
+    Side side = Side::server;   // whose socket this is
+    std::uint8_t tcp_flags = 0;
+    std::uint8_t carried = 0;  // bytes of a frame header before seq, 0 … 8, in carry
+    std::array<unsigned char, 8> carry{};
+    std::uint32_t seq = 0;
+    std::uint32_t length = 0;
+    std::uint32_t ack = 0;
+    std::uint32_t left = 0;  // bytes from seq on that belong to the payload of a frame that began before
+    std::uint32_t keep = 0;  // the first of them, that are kept
+    ThreadClock thread;      // of the sender; outgoing only
+    std::span<const char> bytes;
+};
+
 struct SocketRead {
     std::uint64_t cookie = 0;
     std::uint64_t time_ns = 0;
@@ -122,6 +146,7 @@ struct ProcInfo {
     std::string_view container_id;
 };
 
-using Event = std::variant<ConnOpen, ConnClose, Head, Progress, SocketRead, ProcExec, ProcExit, ProcInfo, TlsHello>;
+using Event =
+    std::variant<ConnOpen, ConnClose, Head, Progress, Http2Frames, SocketRead, ProcExec, ProcExit, ProcInfo, TlsHello>;
 
 }  // namespace sonde

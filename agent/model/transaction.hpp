@@ -11,12 +11,13 @@
 namespace sonde {
 
 enum class Side : std::uint8_t { server, client };
-enum class Protocol : std::uint8_t { http1_0, http1_1 };
+enum class Protocol : std::uint8_t { http1_0, http1_1, http2 };
 enum class Outcome : std::uint8_t { ok, error, aborted, unobserved };
 
 constexpr std::string_view to_string(Side side) { return side == Side::server ? "server" : "client"; }
 constexpr std::string_view to_string(Protocol protocol) {
-    return protocol == Protocol::http1_0 ? "http/1.0" : "http/1.1";
+    constexpr std::array<std::string_view, 3> names{"http/1.0", "http/1.1", "http/2"};
+    return names[static_cast<std::size_t>(protocol)];
 }
 constexpr std::string_view to_string(Outcome outcome) {
     constexpr std::array<std::string_view, 4> names{"ok", "error", "aborted", "unobserved"};
@@ -58,7 +59,10 @@ struct Transaction {
     Protocol protocol = Protocol::http1_1;
     Outcome outcome = Outcome::unobserved;
     bool tls = false;
-    std::uint16_t status = 0;  // 0: not observed
+    bool head_incomplete = false;   // header fields were missed (HTTP/2): what is empty was not observed
+    bool grpc = false;              // content-type application/grpc…
+    std::int16_t grpc_status = -1;  // grpc-status, 0 … 16; -1: not observed
+    std::uint16_t status = 0;       // 0: not observed
     InlineString<16> method;
     InlineString<512> path;  // without the query
     InlineString<128> host;

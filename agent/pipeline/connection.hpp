@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/model/event.hpp"
+#include "agent/pipeline/http2_session.hpp"
 #include "agent/pipeline/message_stream.hpp"
 
 namespace sonde {
@@ -43,9 +45,10 @@ struct HeldSegment {
     [[nodiscard]] std::uint32_t length() const { return is_head() ? head.length : progress.length; }
 };
 
-// One HTTP/1 connection as seen from one of its sockets.
+// One connection as seen from one of its sockets.
 struct Connection {
-    enum class State : std::uint8_t { http1, tunnel, unreadable };
+    // switching: its server has answered 101 for "h2c", frames follow
+    enum class State : std::uint8_t { http1, tunnel, unreadable, switching, http2 };
 
     State state = State::http1;
     bool endpoints_known = false;
@@ -66,6 +69,7 @@ struct Connection {
     SocketRead last_read;
     std::uint32_t last_reads_on_thread = 0;
     std::uint64_t last_event_ns = 0;
+    std::unique_ptr<Http2Session> http2;  // with State::http2
 
     // Ready for another socket; keeps its memory.
     void recycle() {

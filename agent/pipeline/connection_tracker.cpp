@@ -12,7 +12,9 @@ constexpr std::size_t spare_max = 1024;
 }  // namespace
 
 ConnectionTracker::ConnectionTracker(const TrackerLimits& limits, Deliver deliver)
-    : limits_(limits), http1_(limits_, realtime_offset_ns_, trusted_proxies_, stats_, reads_, std::move(deliver)) {
+    : limits_(limits),
+      http1_(limits_, realtime_offset_ns_, trusted_proxies_, stats_, reads_, deliver),
+      http2_(limits_, realtime_offset_ns_, trusted_proxies_, http2_stats_, std::move(deliver)) {
     spare_.reserve(spare_max);
 }
 
@@ -84,6 +86,19 @@ void ConnectionTracker::on(const Progress& event) {
     if (c.state == Connection::State::http1) http1_.on(c, event);
 }
 
+// Packets announce their connection first; frames of one that is not in the table come after its end, or its conn_open
+// was lost. Plaintext of TLS says itself whose it is: its socket may not be known.
+void ConnectionTracker::on(const Http2Frames& event) {
+    if (!event.tls && !connections_.contains(event.cookie)) return bump(http2_stats_.orphan_records);
+    auto& c = find(event.cookie, event.time_ns, event.side == Side::server);
+    if (event.tls && !c.tls) {
+        c.tls = true;
+        c.side = event.side;
+    }
+    if (event.no_endpoints) c.endpoints_known = false;
+    http2_.on(c, event);
+}
+
 void ConnectionTracker::on(const SocketRead& event) {
     const auto at = connections_.find(event.cookie);
     if (at == connections_.end()) return;
@@ -95,14 +110,20 @@ void ConnectionTracker::on(const SocketRead& event) {
     c.has_read = true;
     c.last_read = event;
     if (c.side == Side::server) c.last_reads_on_thread = ++reads_.of(event.thread.tid);
-    http1_.on(c, event);
+    if (c.state == Connection::State::http2)
+        http2_.on(c, event);
+    else
+        http1_.on(c, event);
 }
 
 void ConnectionTracker::on(const ConnClose& event) {
     const auto at = connections_.find(event.cookie);
     if (at == connections_.end()) return;
     auto& c = *at->second;
-    if (c.state == Connection::State::http1) http1_.on(c, event);
+    if (c.state == Connection::State::http2)
+        http2_.on(c, event);
+    else if (c.state == Connection::State::http1 || c.state == Connection::State::switching)
+        http1_.on(c, event);
     release(at);
 }
 
@@ -111,6 +132,7 @@ void ConnectionTracker::tick(std::uint64_t now_ns) {
         const auto here = at++;
         auto& c = *here->second;
         if (c.state == Connection::State::http1) http1_.tick(c, now_ns);
+        if (c.state == Connection::State::http2) http2_.tick(c, now_ns);
         if (c.local.family == AF_UNIX && c.pending.empty() && now_ns > c.last_event_ns + limits_.silent_unix_ns)
             release(here);
     }

@@ -8,6 +8,7 @@
 #include "agent/model/event.hpp"
 #include "agent/pipeline/connection.hpp"
 #include "agent/pipeline/http1_exchange.hpp"
+#include "agent/pipeline/http2_exchange.hpp"
 #include "agent/pipeline/thread_reads.hpp"
 #include "agent/pipeline/tracker_stats.hpp"
 
@@ -29,6 +30,7 @@ public:
     void on(const ConnClose& event);
     void on(const Head& event);
     void on(const Progress& event);
+    void on(const Http2Frames& event);
     void on(const SocketRead& event);
     // Ends responses whose length nobody told and that have been silent. now_ns: CLOCK_MONOTONIC of the records.
     void tick(std::uint64_t now_ns);
@@ -36,6 +38,7 @@ public:
     void finish();
 
     [[nodiscard]] const TrackerStats& stats() const { return stats_; }
+    [[nodiscard]] const Http2Stats& http2_stats() const { return http2_stats_; }
 
 private:
     using Table = std::unordered_map<std::uint64_t, std::unique_ptr<Connection>>;
@@ -47,11 +50,13 @@ private:
     const TrackerLimits limits_;
     std::int64_t realtime_offset_ns_ = 0;
     TrustedProxies trusted_proxies_ = TrustedProxies::local();
-    Table connections_;
-    std::vector<Table::node_type> spare_;  // recycled connections with their memory
     ThreadReads reads_;
     TrackerStats stats_;
+    Http2Stats http2_stats_;
     Http1Exchange http1_;
+    Http2Exchange http2_;
+    Table connections_;                    // after the exchanges: sessions deliver through theirs
+    std::vector<Table::node_type> spare_;  // recycled connections with their memory
 };
 
 }  // namespace sonde

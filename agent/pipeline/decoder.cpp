@@ -114,6 +114,35 @@ std::optional<Event> decode_progress(std::span<const std::byte> record) {
     return event;
 }
 
+std::optional<Event> decode_http2(std::span<const std::byte> record) {
+    sonde_http2_frames raw;
+    if (!load(record, raw) || record.size() != sizeof raw + raw.captured) return {};
+    if (raw.direction > SONDE_OUT || raw.carried > sizeof raw.carry || raw.keep > raw.left) return {};
+    if (raw.captured > raw.length || raw.captured > SONDE_HTTP2_CAPTURE_MAX) return {};
+    if (raw.role != SONDE_ROLE_SERVER && raw.role != SONDE_ROLE_CLIENT) return {};
+    Http2Frames event;
+    event.cookie = raw.h.cookie;
+    event.time_ns = raw.h.time_ns;
+    event.outgoing = raw.direction == SONDE_OUT;
+    event.starts = (raw.h.flags & SONDE_FLAG_HTTP2_START) != 0;
+    event.lost = (raw.h.flags & SONDE_FLAG_HTTP2_LOST) != 0;
+    event.ahead = (raw.h.flags & SONDE_FLAG_HTTP2_AHEAD) != 0;
+    event.tls = (raw.h.flags & SONDE_FLAG_TLS) != 0;
+    event.no_endpoints = (raw.h.flags & SONDE_FLAG_NO_ENDPOINTS) != 0;
+    event.side = raw.role == SONDE_ROLE_SERVER ? Side::server : Side::client;
+    event.tcp_flags = raw.tcp_flags;
+    event.carried = raw.carried;
+    std::memcpy(event.carry.data(), raw.carry, sizeof raw.carry);
+    event.seq = raw.seq;
+    event.length = raw.length;
+    event.ack = raw.ack;
+    event.left = raw.left;
+    event.keep = raw.keep;
+    if (event.outgoing) event.thread = clock_of(raw.thread, raw.h.flags);
+    event.bytes = {text_at(record, sizeof raw), raw.captured};
+    return event;
+}
+
 std::optional<Event> decode_read(std::span<const std::byte> record) {
     sonde_socket_read raw;
     if (!load(record, raw) || record.size() != sizeof raw) return {};
@@ -200,6 +229,8 @@ std::optional<Event> decode(std::span<const std::byte> record) {
             return decode_head(record);
         case SONDE_REC_PROGRESS:
             return decode_progress(record);
+        case SONDE_REC_HTTP2_FRAMES:
+            return decode_http2(record);
         case SONDE_REC_SOCKET_READ:
             return decode_read(record);
         case SONDE_REC_TLS_HELLO:

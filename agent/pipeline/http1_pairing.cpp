@@ -2,22 +2,12 @@
 
 #include <algorithm>
 
+#include "agent/pipeline/client_of.hpp"
 #include "agent/pipeline/http1_exchange.hpp"
 #include "agent/pipeline/phases.hpp"
+#include "agent/pipeline/span_id.hpp"
 
 namespace sonde {
-namespace {
-
-// Names a transaction: never zero, and not the same again on this machine (SplitMix64's finaliser).
-std::uint64_t span_id_of(std::uint64_t cookie, std::uint32_t seq, std::uint64_t first_ns) {
-    auto x = (cookie << 32 ^ seq) + first_ns * 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    x ^= x >> 31;
-    return x != 0 ? x : 1;
-}
-
-}  // namespace
 
 // c.last_read is the event already.
 void Http1Exchange::on(Connection& c, const SocketRead& event) {
@@ -42,13 +32,6 @@ void Http1Exchange::assign_read(Connection& c, PendingRequest& request, bool sha
     request.reads_on_thread = c.last_reads_on_thread;
 }
 
-Endpoint Http1Exchange::client_of(const Connection& c, const ForwardedHeaders& forwarded) const {
-    if (!c.endpoints_known) return {};
-    // what a client sends about others is not about itself
-    return c.side == Side::server ? forwarded.client(c.remote, trusted_proxies_)
-                                  : ForwardedHeaders{}.client(c.local, trusted_proxies_);
-}
-
 void Http1Exchange::take_request(Connection& c, const RequestHead& head, const Head& event) {
     drop_lost_responses(c, event.ack);
     if (c.pending.size() >= limits_.max_pipelined) return make_unreadable(c);
@@ -67,7 +50,7 @@ void Http1Exchange::take_request(Connection& c, const RequestHead& head, const H
     request.last_ns = event.time_ns;
     request.start_seq = c.requests.start;
     request.ack = event.ack;
-    t.client_ip = client_of(c, head.forwarded);
+    t.client_ip = client_of(c, trusted_proxies_, head.forwarded, head.state == ParseState::done);
     t.trace.span_id = span_id_of(t.cookie, request.start_seq, request.first_ns);
     request.ambiguous = c.has_gap && event.ack == c.gap_ack;
     request.is_connect_or_upgrade = head.method == "CONNECT" || head.upgrade;
@@ -112,6 +95,11 @@ bool Http1Exchange::take_response(Connection& c, const ResponseHead& head, const
     // … and one that begins before the first request expected its own belongs to a request that was not seen
     if (c.pending.empty() || (!c.pending.front().response_seen && seq_before(stream.start, c.pending.front().ack))) {
         bump(stats_.unmatched_responses);
+        stream.close();
+        return false;
+    }
+    if (head.status == 101 && head.upgrade_h2c) {
+        c.state = Connection::State::switching;  // the response to this request comes as frames
         stream.close();
         return false;
     }

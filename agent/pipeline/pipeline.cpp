@@ -63,7 +63,12 @@ void Pipeline::on_record(std::span<const std::byte> record) {
                    [&](const TlsHello& e) { tls_->on(e); },
                    [&](const Head& e) {
                        last_record_ns_ = e.time_ns;
-                       if (e.tls) tls_->on(e);
+                       if (e.tls) tls_->on_plaintext(e.cookie);
+                       tracker_.on(e);
+                   },
+                   [&](const Http2Frames& e) {
+                       last_record_ns_ = e.time_ns;
+                       if (e.tls) tls_->on_plaintext(e.cookie);
                        tracker_.on(e);
                    },
                    [&](const ConnClose& e) {
@@ -111,7 +116,9 @@ void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
     }
     transaction.service =
         decision.service.empty() ? services_.name(transaction.process.get(), port) : services_.name(decision.service);
-    transaction.route = routes_.route(transaction.service, transaction.path.view());
+    if (!transaction.path.empty() || !transaction.head_incomplete)  // otherwise the route was not observed, either
+        transaction.route = transaction.grpc ? routes_.literal_route(transaction.service, transaction.path.view())
+                                             : routes_.route(transaction.service, transaction.path.view());
     bump(stats_.transactions);
     metrics_.observe(transaction);
     if (!observers_.empty() || !outlets_.empty()) pass_on(transaction);

@@ -74,6 +74,7 @@ public:
     [[nodiscard]] const Sampler& sampler() const { return sampler_; }
     // Number of transactions that a sink's limit or full queue kept from it. Any thread, after the last add().
     [[nodiscard]] std::uint64_t held_back(const Delivery& delivery) const;
+    [[nodiscard]] const Http2Stats& http2_stats() const { return tracker_.http2_stats(); }
     [[nodiscard]] const ProcessTable& processes() const { return processes_; }
     // The source's matrix with what the decoder refused. Any thread.
     [[nodiscard]] LossMatrix losses(const EventSource& source) const;

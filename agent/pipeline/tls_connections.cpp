@@ -43,8 +43,8 @@ void TlsConnections::on(const TlsHello& event) {
     open_.insert_or_assign(event.cookie, Open{&series, event.time_ns});
 }
 
-void TlsConnections::on(const Head& event) {
-    const auto at = open_.find(event.cookie);
+void TlsConnections::on_plaintext(std::uint64_t cookie) {
+    const auto at = open_.find(cookie);
     if (at == open_.end() || at->second.readable) return;
     at->second.readable = true;
     const std::lock_guard lock(mutex_);

@@ -36,7 +36,8 @@ public:
     explicit TlsConnections(TlsConnectionLimits limits = {});
 
     void on(const TlsHello& event);
-    void on(const Head& event);
+    // Something that the connection carries was read.
+    void on_plaintext(std::uint64_t cookie);
     void on(const ConnClose& event);
 
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;

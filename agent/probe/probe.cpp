@@ -4,21 +4,17 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "agent/base/unique_fd.hpp"
 #include "agent/probe/clock_calibration.hpp"
+#include "agent/probe/libbpf_words.hpp"
+#include "agent/probe/preconditions.hpp"
 #include "agent/probe/tls/tls_programs.hpp"
 #include "bpf/shared/config.h"
 #include "flush.skel.h"
@@ -32,44 +28,6 @@ namespace sonde {
 namespace {
 
 constexpr const char* btf_path = "/sys/kernel/btf/vmlinux";
-
-// What libbpf said last, or the verifier's reason where it gave one: what stands behind a bare errno.
-std::string& libbpf_words() {
-    static std::string words;
-    return words;
-}
-
-// The line before the verifier's statistics: the instruction it did not like.
-std::string verifier_reason(std::string_view log) {
-    std::string_view reason;
-    for (std::size_t at = 0; at < log.size();) {
-        const auto end = std::min(log.find('\n', at), log.size());
-        const auto line = log.substr(at, end - at);
-        at = end + 1;
-        if (line.starts_with("processed ") || line.starts_with("-- END")) break;
-        if (!line.empty() && !line.starts_with("--") && line.find("BEGIN PROG LOAD LOG") == std::string_view::npos)
-            reason = line;
-    }
-    return std::string(reason);
-}
-
-int remember(enum libbpf_print_level level, const char* format, va_list args) {
-    if (level != LIBBPF_WARN) return 0;
-    va_list again;
-    va_copy(again, args);
-    const int size = std::vsnprintf(nullptr, 0, format, args);
-    std::string text(size > 0 ? static_cast<std::size_t>(size) : 0, '\0');
-    std::vsnprintf(text.data(), text.size() + 1, format, again);
-    va_end(again);
-    auto& words = libbpf_words();
-    if (text.find("BEGIN PROG LOAD LOG") != std::string::npos) {
-        words = "verifier: " + verifier_reason(text);
-    } else if (!words.starts_with("verifier: ")) {  // what follows says only that loading failed
-        words = text;
-        while (!words.empty() && words.back() == '\n') words.pop_back();
-    }
-    return 0;
-}
 
 template <auto Destroy>
 struct Destroyer {
@@ -99,45 +57,6 @@ struct LinkDestroyer {
 };
 using Link = std::unique_ptr<bpf_link, LinkDestroyer>;
 
-std::string read_file(const char* path) {
-    std::ifstream file(path);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
-
-std::uint64_t effective_capabilities() {
-    const auto status = read_file("/proc/self/status");
-    const auto at = status.find("CapEff:");
-    return at == std::string::npos ? 0 : std::strtoull(status.c_str() + at + 7, nullptr, 16);
-}
-
-// Where the kernel does not trust the processor's counter, the scheduler's clock differs from core to core, and it has
-// left the counter for one of these clock sources.
-bool scheduler_clock_is_stable() {
-    const auto source = read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
-    for (const std::string_view unstable : {"hpet", "acpi_pm", "jiffies", "refined-jiffies", "pit"})
-        if (std::string_view(source).substr(0, source.find('\n')) == unstable) return false;
-    return !source.empty();
-}
-
-// CAP_SYS_ADMIN implies the finer ones (capabilities(7)).
-Status check_privilege() {
-    const auto have = effective_capabilities();
-    const auto has = [&](int bit) { return ((have >> bit) & 1) != 0; };
-    const bool admin = has(CAP_SYS_ADMIN);
-    std::string missing;
-    const auto need = [&](int bit, const char* name) {
-        if (has(bit) || (admin && bit != CAP_NET_ADMIN)) return;
-        missing += missing.empty() ? name : std::string(", ") + name;
-    };
-    need(CAP_BPF, "CAP_BPF");
-    need(CAP_PERFMON, "CAP_PERFMON");
-    need(CAP_NET_ADMIN, "CAP_NET_ADMIN");
-    if (missing.empty()) return done();
-    return fail("cannot load the probes without " + missing, "run sonde as root, or give it these capabilities");
-}
-
 bool kernel_has_tracepoint(const btf* kernel, const char* name) {
     return btf__find_by_name_kind(kernel, (std::string("btf_trace_") + name).c_str(), BTF_KIND_TYPEDEF) > 0;
 }
@@ -149,7 +68,7 @@ struct BtfFree {
 class AttachedProbe final : public Probe {
 public:
     Status start(const ProbeOptions& options) {
-        libbpf_set_print(remember);
+        listen_to_libbpf();
         if (auto privilege = check_privilege(); !privilege) return privilege.error();
         if (::access(btf_path, R_OK) != 0)
             return fail(std::string("this kernel has no type information (") + btf_path + " is missing)",
@@ -167,6 +86,7 @@ public:
     }
 
     Status watch_traffic() override {
+        forget_libbpf_words();
         for (auto* program : {parts_.ingress, parts_.egress}) {
             Link link(bpf_program__attach_cgroup(program, cgroup_.get()));
             if (!link) return fail("cannot attach the packet program to the cgroup v2 root: " + libbpf_words());
@@ -235,6 +155,7 @@ private:
 
     template <typename Pointer, typename Open, typename Load>
     Status load_packets(Pointer& skeleton, const ProbeOptions& options, Open open, Load load) {
+        forget_libbpf_words();
         skeleton.reset(open());
         if (!skeleton) return fail("cannot open the packet program: " + libbpf_words());
         parts_ = parts_of(*skeleton);
@@ -253,13 +174,12 @@ private:
     }
 
     Status start_packets(const ProbeOptions& options) {
-        const auto root = find_cgroup2_root(read_file("/proc/self/mountinfo"));
+        const auto root = cgroup2_root();
         if (root.empty())
             return fail("cgroup v2 is not mounted",
                         "mount it with: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2");
         cgroup_ = UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!cgroup_) return fail("cannot open the cgroup v2 root " + root + ": " + std::strerror(errno));
-        libbpf_words().clear();
         const bool has_loops = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, nullptr) == 1;
         auto followed = has_loops ? load_packets(packet_, options, packet_bpf__open, packet_bpf__load)
                                   : Status(fail("the kernel has no bpf_loop"));
@@ -269,7 +189,26 @@ private:
         features_.push_back({"packets", true, "cgroup_skb on " + root, "nothing is seen"});
         features_.push_back({"bodies_followed", packet_ != nullptr, packet_ ? "bpf_loop" : followed.error().what,
                              "the exact end of chunked bodies, heads longer than the capture"});
+        start_http2(packet_ ? std::string() : followed.error().what);
         return done();
+    }
+
+    // The packet programs jump to those of HTTP/2, which come with the loops.
+    void start_http2(const std::string& without_loops) {
+        const auto jump = [](bpf_map* map, bpf_program* program) {
+            const std::uint32_t key = 0;
+            const int fd = bpf_program__fd(program);
+            return bpf_map_update_elem(bpf_map__fd(map), &key, &fd, BPF_ANY) == 0;
+        };
+        Feature feature{"http2", packet_ != nullptr, "bpf_loop", "HTTP/2 and gRPC"};
+        if (!packet_) {
+            feature.detail = without_loops;
+        } else if (!jump(packet_->maps.http2_ingress_jump, packet_->progs.http2_ingress) ||
+                   !jump(packet_->maps.http2_egress_jump, packet_->progs.http2_egress)) {
+            feature.enabled = false;
+            feature.detail = std::string("cannot jump to the program: ") + std::strerror(errno);
+        }
+        features_.push_back(std::move(feature));
     }
 
     // Every map that both declare (bpf/maps.bpf.h); variables are each object's own and have other names.
@@ -306,7 +245,7 @@ private:
     void start_sockets() {
         const std::string without_reads = "queue, cpu, runqueue and blocked time; the process of server requests";
         const std::string without_close = "the end of close-delimited responses by reset, aborted requests";
-        libbpf_words().clear();
+        forget_libbpf_words();
         socket_.reset(socket_bpf__open());
         const bool recv_length = kernel_has_tracepoint(kernel_.get(), "sock_recv_length");
         if (socket_) {
@@ -337,6 +276,7 @@ private:
             features_.push_back(std::move(feature));
             return;
         }
+        forget_libbpf_words();
         unix_.reset(unix_bpf__open());
         if (unix_) share_maps(*unix_);
         if (!unix_ || unix_bpf__load(unix_.get()) != 0) {
@@ -357,7 +297,7 @@ private:
     void start_tasks() {
         const std::string without_clock = "cpu, runqueue and blocked time";
         const std::string without_life = "names of processes that end within milliseconds";
-        libbpf_words().clear();
+        forget_libbpf_words();
         task_.reset(task_bpf__open());
         if (task_) share_maps(*task_);
         if (!task_ || task_bpf__load(task_.get()) != 0) {
@@ -376,7 +316,7 @@ private:
     // Last: from here on progress waits, so that whatever refuses above changes nothing for it.
     void start_flush() {
         Feature feature{"progress_waits", false, "", "a record fewer per response: costs CPU, loses nothing"};
-        libbpf_words().clear();
+        forget_libbpf_words();
         flush_.reset(flush_bpf__open());
         if (flush_) share_maps(*flush_);
         if (!flush_ || flush_bpf__load(flush_.get()) != 0) {
@@ -414,7 +354,7 @@ private:
     }
 
     void start_tls() {
-        libbpf_words().clear();
+        forget_libbpf_words();
         Feature feature{"tls_plaintext", true, "uprobes", "what TLS connections carry"};
         auto programs = TlsPrograms::load([this](bpf_object* object) { share_maps(object); }, *parts_.config);
         if (programs) {
@@ -454,20 +394,6 @@ private:
 };
 
 }  // namespace
-
-std::string find_cgroup2_root(std::string_view mountinfo) {
-    // "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw": the root of the tree only, not a part of it
-    std::istringstream lines{std::string(mountinfo)};
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream words(line);
-        std::string id, parent, device, root, mount_point, word, type;
-        words >> id >> parent >> device >> root >> mount_point;
-        while (words >> word && word != "-") {
-        }
-        if (words >> type && type == "cgroup2" && root == "/") return mount_point;
-    }
-    return {};
-}
 
 Result<std::unique_ptr<Probe>> Probe::prepare(const ProbeOptions& options) {
     auto probe = std::make_unique<AttachedProbe>();

@@ -47,7 +47,4 @@ public:
     [[nodiscard]] virtual int scheduler_offset_fd() const = 0;
 };
 
-// Where cgroup v2 is mounted, from /proc/self/mountinfo text; empty: nowhere.
-std::string find_cgroup2_root(std::string_view mountinfo);
-
 }  // namespace sonde

@@ -90,7 +90,11 @@ bool take_framing_header(Framing& framing, std::string_view name, std::string_vi
     if (equals_ignoring_case(name, "content-length")) return take_content_length(framing, value), true;
     if (equals_ignoring_case(name, "transfer-encoding")) return take_transfer_encoding(framing, value), true;
     if (equals_ignoring_case(name, "connection")) return take_connection(framing, value), true;
-    if (equals_ignoring_case(name, "upgrade")) return framing.upgrade = true, true;
+    if (equals_ignoring_case(name, "upgrade")) {
+        framing.upgrade = true;
+        framing.upgrade_h2c = equals_ignoring_case(value, "h2c");
+        return true;
+    }
     return false;
 }
 

@@ -27,6 +27,7 @@ struct Framing {
     bool connection_close = false;
     bool keep_alive = false;
     bool upgrade = false;
+    bool upgrade_h2c = false;  // to HTTP/2 (RFC 7540 §3.2)
 };
 
 // With need_more, the request line and the header lines that are complete have been filled in: the kernel captures

@@ -33,15 +33,19 @@ struct RouteTable::Segments {
 
     void add(RouteSegment segment) { list[size++] = segment; }
 
-    void split(std::string_view path, std::size_t max_segments) {
+    void split(std::string_view path, std::size_t max_segments, bool literal) {
         std::size_t begin = 1;
         while (begin < path.size()) {
             const auto end = std::min(path.find('/', begin), path.size());
             auto segment = path.substr(begin, end - begin);
             begin = end + 1;
-            segment = segment.substr(0, segment.find(';'));
+            if (!literal) segment = segment.substr(0, segment.find(';'));
             if (segment.empty()) continue;
             if (size == max_segments) return add({rest_name, false});
+            if (literal) {
+                add({segment, false});
+                continue;
+            }
             auto& buffer = buffers[size];
             add(classify_segment(segment, buffer));
         }
@@ -73,10 +77,18 @@ RouteTable::Service* RouteTable::find_service(std::string_view name) {
 std::string_view RouteTable::route(std::string_view service_name, std::string_view path) {
     path = path.substr(0, path.find('?'));  // twice memchr: find_first_of calls it for every byte
     path = path.substr(0, path.find('#'));
+    return find(service_name, path, Form::templated);
+}
+
+std::string_view RouteTable::literal_route(std::string_view service_name, std::string_view path) {
+    return find(service_name, path, Form::literal);
+}
+
+std::string_view RouteTable::find(std::string_view service_name, std::string_view path, Form form) {
     const std::hash<std::string_view> hash_of;
     const auto hash = hash_of(path) ^ (hash_of(service_name) * std::size_t{0x9e3779b97f4a7c15});
     auto& entry = cache_[hash & (cache_entries - 1)];
-    if (entry.hash == hash && entry.service != nullptr && entry.path.view() == path &&
+    if (entry.hash == hash && entry.service != nullptr && entry.form == form && entry.path.view() == path &&
         entry.service->name == service_name) {
         bump(stats_.cache_hits);
         return entry.route == overflow_route ? overflow()
@@ -84,9 +96,10 @@ std::string_view RouteTable::route(std::string_view service_name, std::string_vi
     }
     auto* service = find_service(service_name);
     if (service == nullptr) return overflow();
-    const auto result = lookup(*service, path);
+    const auto result = lookup(*service, path, form);
     if (path.size() <= max_cached_path) {
         entry.hash = hash;
+        entry.form = form;
         entry.service = service;
         entry.route = result;
         entry.path.assign(path);
@@ -99,12 +112,12 @@ std::uint32_t RouteTable::child(std::uint32_t parent, std::string_view text) con
     return found == edges_.end() ? none : found->second;
 }
 
-std::string_view RouteTable::lookup(Service& service, std::string_view path) {
+std::string_view RouteTable::lookup(Service& service, std::string_view path, Form form) {
     path = strip_authority(path);
     if (path == "*") return "*";                                 // OPTIONS *
     if (!path.empty() && path[0] != '/') return unrooted_route;  // host:port of CONNECT, nonsense
     Segments segments;
-    segments.split(path, limits_.max_segments);
+    segments.split(path, limits_.max_segments, form == Form::literal);
 
     auto node = service.root;
     std::size_t known = 0;

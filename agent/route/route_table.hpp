@@ -60,6 +60,9 @@ public:
     // `hides` answers otherwise than before: words that it hides now are no part of a route any more. Routes that were
     // made stay in the budget.
     void hide_again();
+    // A path that is a name and no place, such as gRPC's /package.Service/Method: the route is the path itself. Under
+    // the same budget; same view for the same path, whatever route() would make of it.
+    std::string_view literal_route(std::string_view service, std::string_view path);
 
     [[nodiscard]] const RouteStats& stats() const { return stats_; }
 
@@ -87,8 +90,10 @@ private:
             return std::hash<std::string_view>{}(edge.text) ^ (edge.parent * std::size_t{0x9e3779b97f4a7c15});
         }
     };
+    enum class Form : std::uint8_t { templated, literal };
     struct CacheEntry {
         std::size_t hash = 0;
+        Form form = Form::templated;
         const Service* service = nullptr;
         std::string_view route;
         InlineString<max_cached_path> path;
@@ -97,7 +102,8 @@ private:
 
     Service* find_service(std::string_view name);
     std::uint32_t child(std::uint32_t parent, std::string_view text) const;
-    std::string_view lookup(Service& service, std::string_view path);
+    std::string_view find(std::string_view service, std::string_view path, Form form);
+    std::string_view lookup(Service& service, std::string_view path, Form form);
     std::string_view insert(Service& service, Segments& segments, std::size_t known, std::uint32_t node);
     std::string_view overflow();
     [[nodiscard]] bool hidden(std::string_view segment) const { return hides_ && hides_(segment); }

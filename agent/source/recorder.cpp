@@ -11,6 +11,7 @@
 
 #include "agent/base/unique_fd.hpp"
 #include "agent/redact/head_redactor.hpp"
+#include "agent/redact/http2_mask.hpp"
 #include "agent/source/recording.hpp"
 
 namespace sonde {
@@ -102,6 +103,20 @@ bool Recorder::mask_frame() {
             for (const auto& [span, rule] : redactor_.find_path(filename))
                 std::fill_n(frame_.begin() + static_cast<std::ptrdiff_t>(sizeof(sonde_proc_exec) + span.begin),
                             span.end - span.begin, '*');
+            return true;
+        }
+        case SONDE_REC_HTTP2_FRAMES: {
+            sonde_http2_frames raw;
+            if (frame_.size() < sizeof raw) return false;
+            std::memcpy(&raw, frame_.data(), sizeof raw);
+            Http2Piece piece;
+            piece.seq = raw.seq;
+            piece.length = raw.length;
+            piece.left = raw.left;
+            piece.keep = raw.keep;
+            piece.carried = raw.carried;
+            std::memcpy(piece.carry.data(), raw.carry, sizeof raw.carry);
+            mask_http2(piece, std::span(frame_).subspan(sizeof raw));
             return true;
         }
         default:

@@ -17,7 +17,7 @@
 #define SONDE_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
 #endif
 
-#define SONDE_ABI_VERSION 4
+#define SONDE_ABI_VERSION 5
 
 /* Largest number of payload bytes that one head record can carry: the largest size class. */
 #define SONDE_CAPTURE_MAX 4096
@@ -25,6 +25,8 @@
 #define SONDE_TAIL_BYTES 8
 /* A ClientHello with a post-quantum key share is about 1,800 bytes. */
 #define SONDE_TLS_HELLO_MAX 2048
+/* Most bytes that one HTTP/2 record carries; a piece with more of them makes several records. */
+#define SONDE_HTTP2_CAPTURE_MAX 8192
 #define SONDE_COMM_BYTES 16
 #define SONDE_FILENAME_MAX 256
 
@@ -38,9 +40,10 @@ enum sonde_record_type {
 	SONDE_REC_SOCKET_READ = 6,   /* the application read bytes of a request */
 	SONDE_REC_PROC_EXEC = 7,
 	SONDE_REC_PROC_EXIT = 8,
-	SONDE_REC_PROC_INFO = 9,  /* recordings only: what user space knew of a process */
-	SONDE_REC_TLS_HELLO = 10, /* a ClientHello: first bytes of a TLS connection */
-	SONDE_REC_TYPES = 11,
+	SONDE_REC_PROC_INFO = 9,     /* recordings only: what user space knew of a process */
+	SONDE_REC_TLS_HELLO = 10,    /* a ClientHello: first bytes of a TLS connection */
+	SONDE_REC_HTTP2_FRAMES = 11, /* HTTP/2: frame headers and header blocks of one piece of a direction */
+	SONDE_REC_TYPES = 12,
 };
 
 enum sonde_role { SONDE_ROLE_UNKNOWN = 0, SONDE_ROLE_SERVER = 1, SONDE_ROLE_CLIENT = 2 };
@@ -63,6 +66,10 @@ enum sonde_direction { SONDE_IN = 0, SONDE_OUT = 1 };
 #define SONDE_FLAG_NO_ENDPOINTS 0x0100 /* the socket behind the plaintext could not be told for certain */
 #define SONDE_FLAG_NO_ARRIVAL 0x0200   /* socket_read: when the bytes reached the socket could not be told */
 #define SONDE_FLAG_HANDSHAKE 0x0400    /* socket_read: bytes of a TLS handshake; copied_seq means nothing */
+#define SONDE_FLAG_HTTP2_START 0x0800  /* http2_frames: seq is the first HTTP/2 byte of this direction */
+#define SONDE_FLAG_HTTP2_AHEAD 0x1000  /* http2_frames: bytes before seq have not come yet */
+/* http2_frames, empty: from seq on it is not known where frames begin */
+#define SONDE_FLAG_HTTP2_LOST 0x2000
 
 /*  0      2      4     6      8                16               24
  *  | type | size | cpu | flags | time_ns        | cookie         |            */
@@ -144,6 +151,30 @@ struct sonde_progress {
 	__u32 pad2;
 };
 
+/* http2_frames: what the walk of bpf/shared/http2_walk.h took out of `length` bytes at `seq`: frame headers
+ * and the payload bytes that are kept, in their order, `captured` of them. The state of the walk at `seq`
+ * comes with each record, so that a lost one costs what it held and nothing else. */
+struct sonde_http2_frames {
+	struct sonde_header h;
+	__u32 seq;
+	__u32 length;
+	__u32 ack;
+	__u32 left; /* payload bytes at seq that belong to a frame whose header came before */
+	__u32 keep; /* the first of them, that are kept */
+	__u16 captured;
+	__u8 direction; /* enum sonde_direction */
+	__u8 tcp_flags;
+	__u8 carry[8]; /* bytes of a frame header that came before, */
+	__u8 carried;  /* so many of them, 0 … 8 */
+	__u8 role;     /* enum sonde_role: plaintext of TLS may come before any conn_open, or without one */
+	__u8 pad[2];
+	__u32 pad2;
+	struct sonde_thread_clock thread; /* of the running thread; means something for SONDE_OUT only */
+#ifndef __cplusplus			  /* C++ has no flexible arrays: the bytes follow the struct */
+	__u8 data[];
+#endif
+};
+
 /* The application has now read everything before copied_seq. */
 struct sonde_socket_read {
 	struct sonde_header h;
@@ -207,6 +238,7 @@ SONDE_STATIC_ASSERT(sizeof(struct sonde_head) == 104, "head layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_progress) == 64, "progress layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_socket_read) == 56, "socket_read layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_tls_hello) == 32, "tls_hello layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_http2_frames) == 88, "http2_frames layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exec) == 56, "proc_exec layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exit) == 32, "proc_exit layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_info) == 48, "proc_info layout");

@@ -9,12 +9,17 @@ from truth.matrix import SERVERS, print_matrix
 # head and body in two sends; an event loop that answers with writev; a ring; a Unix socket
 ROWS = (("nginx", "curl"), ("apache2", "ab"), ("haproxy", "curl"), ("gunicorn gthread", "wrk"), ("Node http", "wrk"),
         ("io_uring default", "wrk"), ("io_uring async", "curl"), ("unix gunicorn", "ab"))
+# HTTP/2 inside TLS: a library inside the socket calls, behind deferred accept, with memory BIOs, of Go; and without TLS
+HTTP2_ROWS = (("nginx http2", "h2load", True), ("apache2 http2", "curl", True), ("grpcio", "grpc", True),
+              ("caddy http2", "h2load", True), ("nghttpx", "h2load", False))
 
 
 class Truth(SondeTest):
     def test_short_form(self):
         by_name = {server.name: server for server in SERVERS}
-        wrong = print_matrix((by_name[name], load, "http/1.1", False) for name, load in ROWS)
+        rows = [(by_name[name], load, "http/1.1", False) for name, load in ROWS]
+        rows += [(by_name[name], load, "h2", tls) for name, load, tls in HTTP2_ROWS]
+        wrong = print_matrix(rows)
         self.assertEqual([f"{row.server} under {row.load}: {row.why}" for row in wrong], [])
 
 

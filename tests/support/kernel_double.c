@@ -43,6 +43,12 @@ void bpf_ringbuf_submit(void* record, __u64 flags) {
 }
 
 void bpf_ringbuf_discard(void* record, __u64 flags) { free(record); }
+
+long bpf_ringbuf_output(void* map, void* record, __u64 size, __u64 flags) {
+    running->record(running->context, record, size);
+    return 0;
+}
+
 __u64 bpf_ringbuf_query(void* map, __u64 flags) { return 0; }
 __u32 bpf_get_smp_processor_id(void) { return 0; }
 __u64 bpf_ktime_get_ns(void) { return running->now_ns; }
@@ -98,7 +104,7 @@ void kernel_double_segment_arrives(struct kernel_double* kernel, const struct ke
     running = kernel;
     payload_bytes = segment->length;
     if (!kernel->open && !open_conn(kernel, bytes, &seg)) return;
-    if (conn->state == CONN_IGNORED) return;
+    if (conn->state == CONN_IGNORED || conn->state == CONN_HTTP2) return;
     is_request = (seg.direction == SONDE_IN) == (conn->role == SONDE_ROLE_SERVER);
     http_run__take(bytes, conn, &seg, is_request);
 }

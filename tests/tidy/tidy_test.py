@@ -41,7 +41,7 @@ class Layering(unittest.TestCase):
         allowed = {
             "agent/base": ("agent/base/",),
             "agent/model": ("agent/base/", "agent/model/", "bpf/shared/"),
-            "agent/protocol": ("agent/base/", "agent/model/", "agent/protocol/"),
+            "agent/protocol": ("agent/base/", "agent/model/", "agent/protocol/", "bpf/shared/"),
             "agent/redact": ("agent/base/", "agent/model/", "agent/redact/", "agent/protocol/"),
             "agent/route": ("agent/base/", "agent/model/", "agent/route/"),
             "agent/identity": ("agent/base/", "agent/model/", "agent/identity/"),

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-
 #include "agent/http/request.hpp"
 #include "agent/http/server.hpp"
 

@@ -33,12 +33,7 @@ protected:
         event.bytes = std::as_bytes(std::span(bytes));
         connections.on(event);
     }
-    void plaintext(std::uint64_t cookie) {
-        Head event;
-        event.cookie = cookie;
-        event.tls = true;
-        connections.on(event);
-    }
+    void plaintext(std::uint64_t cookie) { connections.on_plaintext(cookie); }
     void close(std::uint64_t cookie, std::uint64_t time_ns = 2000) {
         ConnClose event;
         event.cookie = cookie;

@@ -30,7 +30,7 @@ struct TlsKey {
 struct TlsTie {
     TlsKey owner;
     std::uint64_t taken_ns, last_ns;
-    std::uint32_t drained, closed;
+    std::uint32_t drained, closed, credit, pad;
 };
 
 class LoadedPrograms final : public TlsPrograms {

@@ -17,6 +17,7 @@ void *bpf_map_lookup_elem(void *map, const void *key);
 void *bpf_ringbuf_reserve(void *ring, __u64 size, __u64 flags);
 void bpf_ringbuf_submit(void *record, __u64 flags);
 void bpf_ringbuf_discard(void *record, __u64 flags);
+long bpf_ringbuf_output(void *ring, void *record, __u64 size, __u64 flags);
 __u64 bpf_ringbuf_query(void *ring, __u64 flags);
 __u32 bpf_get_smp_processor_id(void);
 __u64 bpf_ktime_get_ns(void);
