@@ -27,6 +27,8 @@ public:
     // Number of failures since the last success.
     [[nodiscard]] std::uint32_t failures() const { return failures_; }
 
+    // The end is near: no more waiting.
+    void hurry() { next_ms_ = 0; }
     void succeeded() {
         failures_ = 0;
         next_ms_ = 0;
