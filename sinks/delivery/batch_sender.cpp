@@ -38,13 +38,13 @@ BatchSender::BatchSender(BatchSenderParts parts)
 void BatchSender::submit(Batch batch) {
     if (parts_.spool && (in_trouble() || !parts_.spool->empty())) return store(std::move(batch));
     memory_.push_back(std::move(batch));
-    if (memory_.size() <= parts_.max_waiting) return;
-    // Only with a fallback or a spool does it come to this: has_room() said so.
-    if (parts_.spool) return spool_memory();
-    auto oldest = std::move(memory_.front());
-    memory_.pop_front();
-    front_attempts_ = 0;
-    give_up(std::move(oldest), DropReason::expired);
+    if (!parts_.fallback || !in_trouble()) return;
+    while (memory_.size() > parts_.max_waiting) {
+        auto oldest = std::move(memory_.front());
+        memory_.pop_front();
+        front_attempts_ = 0;
+        give_up(std::move(oldest), DropReason::expired);
+    }
 }
 
 void BatchSender::poll() {

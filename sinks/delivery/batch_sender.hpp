@@ -64,9 +64,10 @@ public:
 
     // Takes the batch over in any case; stats() tell what became of it.
     void submit(Batch batch);
-    // Whether submit() would find a place in memory, in the spool or in the fallback.
+    // Whether it is the time for another submit(). In trouble, spool and fallback always have room; a destination that
+    // works is waited for. Memory holds what is submitted nevertheless.
     [[nodiscard]] bool has_room() const {
-        return memory_.size() < parts_.max_waiting || parts_.spool || parts_.fallback;
+        return memory_.size() < parts_.max_waiting || ((parts_.spool || parts_.fallback) && in_trouble());
     }
     // Makes at most one attempt, if one is due.
     void poll();

@@ -306,6 +306,7 @@ void Spool::pop() {
     if (front_size_ == 0) return;
     forget(segments_.front(), 1, front_records_);
     cursor_offset_ += std::exchange(front_size_, 0);
+    if (cursor_offset_ >= segments_.front().bytes) return drop_front_segment();
     store_cursor();
 }
 

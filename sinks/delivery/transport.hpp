@@ -16,9 +16,9 @@ struct SendResult {
         unavailable,  // not now
     };
     Outcome outcome = Outcome::unavailable;
-    std::uint32_t rejected_records = 0;           // delivered only: refused by the destination out of the batch
-    std::optional<std::uint64_t> retry_after_ms;  // unavailable only: the destination's wish
-    std::string error;                            // for people; also of a partial success
+    std::uint32_t rejected_records = 0;             // delivered only: refused by the destination out of the batch
+    std::optional<std::uint64_t> retry_after_ms{};  // unavailable only: the destination's wish
+    std::string error{};                            // for people; also of a partial success
 };
 
 // The way to one destination. send() on the sink's thread; it returns within the transport's total time-out.
