@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <random>
 #include <utility>
 
 namespace sonde {
@@ -45,7 +46,8 @@ Delivery::Delivery(std::unique_ptr<Sink> sink, const QueueOptions& queue, Record
       filter_(std::move(filter)),
       overflow_(queue.overflow),
       block_(queue.block_ms),
-      queue_(capacity_of(queue)) {
+      queue_(capacity_of(queue)),
+      random_((std::random_device()() | 1ULL) * 0x9E3779B97F4A7C15) {
     publish_sink_stats();
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }

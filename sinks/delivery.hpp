@@ -69,6 +69,8 @@ public:
 
     [[nodiscard]] DeliveryStats stats() const;
     [[nodiscard]] std::string_view name() const { return name_; }
+    // Whether the sink sends batches at its own pace: DeliveryStats::sink.exported tells about them.
+    [[nodiscard]] bool paced() const { return paced_ != nullptr; }
 
     // Drains the queue (for at most 5 s), flushes and joins. Returns the number of records that were left: still in
     // the queue, or held by the sink since the last good flush if the last flush failed. Again: the same number.
@@ -140,8 +142,8 @@ private:
     std::atomic<std::uint64_t> offered_{0};
     std::atomic<std::uint64_t> filtered_{0};
     std::atomic<std::uint64_t> dropped_{0};
-    bool waited_in_vain_ = false;                // Overflow::block: no more waiting until there was room
-    std::uint64_t random_ = 0x9E3779B97F4A7C15;  // Overflow::sample
+    bool waited_in_vain_ = false;  // Overflow::block: no more waiting until there was room
+    std::uint64_t random_;         // Overflow::sample; never 0
 
     // written by the sink's thread
     alignas(64) std::atomic<std::uint64_t> delivered_{0};

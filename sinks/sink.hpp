@@ -15,7 +15,7 @@ namespace sonde {
 // What was lost since the last such record.
 struct LossRecord {
     std::uint64_t time_ns = 0;  // CLOCK_REALTIME
-    LossMatrix since_last;
+    LossMatrix since_last{};
     std::uint64_t in_flight = 0;  // in the ring when the counts were read: seen so far − delivered − lost
 };
 
@@ -28,7 +28,7 @@ struct SinkStats {
     std::uint64_t failed_records = 0;  // handed to write() and not delivered
     std::uint64_t errors = 0;          // operations that failed
     bool able = true;                  // the destination took what it was last given
-    ExportStats exported;              // of sinks that send batches; zero for others
+    ExportStats exported{};            // of sinks that send batches; zero for others
 };
 
 // A destination. One thread at a time calls it (the delivery thread `sink/<name>`).

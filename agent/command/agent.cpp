@@ -2,20 +2,22 @@
 
 #include <unistd.h>
 
+#include "agent/command/delivery_metrics.hpp"
 #include "agent/http/metrics_handler.hpp"
 #include "sinks/file/file_sink.hpp"
+#include "sinks/make_sink.hpp"
 
 namespace sonde {
 namespace {
 
 Sample counter(const char* name, const char* help, std::uint64_t value,
                std::vector<std::pair<std::string, std::string>> labels = {}) {
-    return {name, help, SampleType::counter, std::move(labels), static_cast<double>(value)};
+    return {name, help, SampleType::counter, std::move(labels), static_cast<double>(value), {}};
 }
 
 Sample gauge(const char* name, const char* help, std::uint64_t value,
              std::vector<std::pair<std::string, std::string>> labels = {}) {
-    return {name, help, SampleType::gauge, std::move(labels), static_cast<double>(value)};
+    return {name, help, SampleType::gauge, std::move(labels), static_cast<double>(value), {}};
 }
 
 void add_tracker(std::vector<Sample>& out, const TrackerStats& stats) {
@@ -39,27 +41,6 @@ void add_tracker(std::vector<Sample>& out, const TrackerStats& stats) {
                           "Number of segments that held more pipelined requests than were captured; counted by the "
                           "tracker.",
                           stats.unseen_pipelined.load()));
-}
-
-void add_delivery(std::vector<Sample>& out, const Delivery& delivery) {
-    const auto stats = delivery.stats();
-    const std::string name(delivery.name());
-    const std::vector<std::pair<std::string, std::string>> queue{{"queue", "sink/" + name}}, sink{{"sink", name}};
-    out.push_back(gauge("sonde_queue_size", "Number of records waiting in the queue.", stats.queued, queue));
-    out.push_back(gauge("sonde_queue_peak", "Largest number of records that waited in the queue.", stats.peak, queue));
-    out.push_back(gauge("sonde_queue_capacity", "Number of records the queue can hold.", stats.capacity, queue));
-    out.push_back(
-        counter("sonde_queue_offered_total", "Number of records offered to the queue.", stats.offered, queue));
-    out.push_back(counter("sonde_queue_dropped_total", "Number of records refused because the queue was full.",
-                          stats.dropped, queue));
-    out.push_back(
-        counter("sonde_sink_records_total", "Number of records handed to the sink.", stats.sink.records, sink));
-    out.push_back(
-        counter("sonde_sink_bytes_total", "Number of bytes the destination accepted.", stats.sink.bytes, sink));
-    out.push_back(counter("sonde_sink_failed_records_total", "Number of records that could not be delivered.",
-                          stats.sink.failed_records, sink));
-    out.push_back(
-        counter("sonde_sink_errors_total", "Number of operations of the sink that failed.", stats.sink.errors, sink));
 }
 
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor) {
@@ -114,7 +95,7 @@ std::vector<Sample> Agent::samples() const {
                           pipeline_->tls_connections()->forgotten()));
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
     for (const auto& delivery : deliveries_) {
-        add_delivery(out, *delivery);
+        append_delivery_samples(out, *delivery);
         out.push_back(counter("sonde_sampling_sink_dropped_total",
                               "Number of transactions that a sink's limit or full queue kept from it.",
                               pipeline_->held_back(*delivery), {{"sink", std::string(delivery->name())}}));
@@ -183,6 +164,12 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
         agent->pipeline_->add(*agent->deliveries_.back());
     }
+    for (const auto& sink : config.sinks) {
+        auto delivery = make_delivery(sink);
+        if (!delivery) return delivery.error();
+        agent->deliveries_.push_back(std::move(*delivery));
+        agent->pipeline_->add(*agent->deliveries_.back());
+    }
     if (agent->resources_) agent->resources_->start();
     agent->sinks_open_.store(true, std::memory_order_release);
     return agent;
@@ -192,6 +179,7 @@ Status Agent::stop(const EventSource& source) {
     pipeline_->finish(source);
     server_.reset();
     std::size_t left = 0;
+    for (auto& delivery : deliveries_) delivery->request_stop();  // all at once: one that hangs delays no other
     for (auto& delivery : deliveries_) left += delivery->stop();
     if (left > 0) return fail(std::to_string(left) + " records could not be written before the end");
     return done();

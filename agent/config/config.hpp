@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "sinks/sink_options.hpp"
+
 namespace sonde {
 
 // What can be chosen. Each default is what a first run on a laptop needs.
@@ -14,6 +16,7 @@ struct Config {
     std::uint32_t ring_kib = 8192;          // size of the kernel's ring in KiB, a power of two
     double resource_interval_s = 5.0;       // between two readings of processes, cgroups and the machine, seconds
     std::vector<std::string> processes;     // command names that get resource series of their own in any case
+    std::vector<SinkOptions> sinks;         // besides that file; each name once
     double interval_s = 1.0;                // refresh of the terminal table, seconds
 };
 

@@ -98,7 +98,7 @@ bool take_request(std::string& bytes, ReceivedRequest& request) {
     return true;
 }
 
-SSL_CTX* make_context(const HttpReceiver::Tls& tls) {
+SSL_CTX* make_context(const ReceiverTls& tls) {
     auto* context = ::SSL_CTX_new(::TLS_server_method());
     const bool good = ::SSL_CTX_use_certificate_file(context, tls.certificate.c_str(), SSL_FILETYPE_PEM) == 1 &&
                       ::SSL_CTX_use_PrivateKey_file(context, tls.key.c_str(), SSL_FILETYPE_PEM) == 1;
@@ -112,7 +112,7 @@ SSL_CTX* make_context(const HttpReceiver::Tls& tls) {
 
 }  // namespace
 
-HttpReceiver::HttpReceiver(Script script, Tls tls) : script_(std::move(script)), tls_(std::move(tls)) {
+HttpReceiver::HttpReceiver(Script script, ReceiverTls tls) : script_(std::move(script)), tls_(std::move(tls)) {
     if (!tls_.certificate.empty()) tls_context_ = make_context(tls_);
     listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};

@@ -35,18 +35,18 @@ struct ReceiverAnswer {
     std::string body{};
 };
 
+struct ReceiverTls {
+    std::string certificate{};  // PEM files; empty: no TLS
+    std::string key{};
+    std::string client_ca{};  // not empty: clients must show a certificate of this CA
+};
+
 // An HTTP/1.1 server on 127.0.0.1 that fails as it is told to, over TLS if it is given a certificate. It knows
 // Content-Length and nothing else about bodies. A thread for each connection; all end with it.
 class HttpReceiver {
 public:
     using Script = std::function<ReceiverAnswer(const ReceivedRequest&)>;
-    struct Tls {
-        std::string certificate{};  // PEM files
-        std::string key{};
-        std::string client_ca{};  // not empty: clients must show a certificate of this CA
-    };
-
-    explicit HttpReceiver(Script script = {}, Tls tls = {});
+    explicit HttpReceiver(Script script = {}, ReceiverTls tls = {});
     ~HttpReceiver();
     HttpReceiver(const HttpReceiver&) = delete;
     HttpReceiver& operator=(const HttpReceiver&) = delete;
@@ -67,7 +67,7 @@ private:
     Script script_;
     std::vector<ReceivedRequest> requests_;
     std::vector<std::thread> threads_;
-    const Tls tls_;
+    const ReceiverTls tls_;
     void* tls_context_ = nullptr;
     UniqueFd listener_;
     unsigned port_ = 0;
