@@ -47,7 +47,7 @@ Delivery::Delivery(std::unique_ptr<Sink> sink, const QueueOptions& queue, Record
       overflow_(queue.overflow),
       block_(queue.block_ms),
       queue_(capacity_of(queue)),
-      random_((std::random_device()() | 1ULL) * 0x9E3779B97F4A7C15) {
+      random_((std::random_device{}() | 1ULL) * 0x9E3779B97F4A7C15) {
     publish_sink_stats();
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
@@ -213,7 +213,8 @@ std::size_t Delivery::drain_batch() {
 void Delivery::flush() {
     const auto status = sink_->flush();
     publish_sink_stats();
-    const bool was_able = able_.exchange(static_cast<bool>(status), std::memory_order_relaxed);
+    const bool able = status && (paced_ == nullptr || sink_->stats().able);
+    const bool was_able = able_.exchange(able, std::memory_order_relaxed);
     if (!status) {
         // once per trouble, not once per attempt
         if (was_able) std::fprintf(stderr, "sonde: sink %s: %s\n", name_.c_str(), status.error().message().c_str());

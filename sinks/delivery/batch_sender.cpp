@@ -81,7 +81,7 @@ SendResult BatchSender::attempt(std::string_view body, std::uint32_t records) {
     if (retry_.failures() > 0) ++stats_.retries;
     if (result.outcome != SendResult::Outcome::delivered) ++stats_.failures;
     if (result.outcome == SendResult::Outcome::unavailable) {
-        const auto now = parts_.clock().steady_ms;
+        const auto now = parts_.clock().steady_ms + 1;  // the running millisecond is not over
         retry_.failed(now, result.retry_after_ms);
         breaker_.failed(now);
         if (able_) parts_.announce("sonde: sink " + parts_.name + ": " + result.error + "; records wait");

@@ -202,6 +202,8 @@ HttpResponse HttpClient::post(std::string_view body, std::string_view content_ty
     ::curl_slist_free_all(list);
     if (code == CURLE_OK) {
         ::curl_easy_getinfo(curl.handle, CURLINFO_RESPONSE_CODE, &response.status);
+    } else if (code == CURLE_ABORTED_BY_CALLBACK) {
+        response.error = options_.url + ": stopped";
     } else {
         response.error = options_.url + ": " + (curl.error[0] != '\0' ? curl.error.data() : ::curl_easy_strerror(code));
     }

@@ -43,9 +43,11 @@ void offer(Delivery& delivery, std::uint64_t first, std::uint64_t last) {
 // Numbers in the paths of all bodies for which the receiver said yes.
 std::multiset<int> numbers_in(const std::vector<ReceivedRequest>& requests) {
     std::multiset<int> out;
-    for (const auto& request : requests)
-        for (const auto& event : boost::json::parse(request.body).as_array())
+    for (const auto& request : requests) {
+        const auto events = boost::json::parse(request.body);
+        for (const auto& event : events.as_array())
             out.insert(std::stoi(std::string(event.at("path").as_string()).substr(std::strlen("/orders/"))));
+    }
     return out;
 }
 
@@ -221,7 +223,7 @@ double records_per_second(bool one_hangs) {
     std::vector<std::unique_ptr<Delivery>> deliveries;
     for (int i = 0; i < 4; ++i) {
         auto options = webhook(i == 3 && one_hangs ? hanging : good);
-        options.http.timeout_ms = 10'000;
+        options.http.timeout_ms = 3'000;
         options.batch.records = 200;
         options.queue = {.records = 32'768, .bytes = 0, .overflow = Overflow::drop_newest, .block_ms = 1};
         deliveries.push_back(started(options));
@@ -242,11 +244,15 @@ double records_per_second(bool one_hangs) {
 }
 
 TEST(HttpSink, OneThatHangsOfFourCostsTheOthersNothing) {
-    const auto without = records_per_second(false);
-    const auto with = records_per_second(true);
+    double without = 0;
+    double with = 0;
+    for (int round = 0; round < 3; ++round) {  // paired, the best of each: other work on the machine only slows down
+        without = std::max(without, records_per_second(false));
+        with = std::max(with, records_per_second(true));
+    }
     std::printf("three sinks beside one that hangs: %.0f records/s, all four well: %.0f, ratio %.2f\n", with, without,
                 with / without);
-    EXPECT_GT(with / without, 0.5);  // the figure is what counts; a busy machine gives a wide range
+    EXPECT_GT(with / without, 0.5);
 }
 
 TEST(HttpSink, OptionsThatMakeNoSenseAreErrors) {
