@@ -448,4 +448,9 @@ void append_event_json(std::string& out, const Record& record) {
     }
 }
 
+void append_json_string(std::string& out, std::string_view text) {
+    LineBuffer line(out);
+    append_quoted(line, text);
+}
+
 }  // namespace sonde

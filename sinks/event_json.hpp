@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "sinks/sink.hpp"
 
@@ -12,5 +13,8 @@ namespace sonde {
 // stands in it; with it, an empty host or user_agent is a header that was not sent.
 // Allocates only when `out` has to grow. Any thread.
 void append_event_json(std::string& out, const Record& record);
+
+// Appends the text as a JSON string with its quotes, under the same promise. Go reads it as a string literal, too.
+void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace sonde

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string_view>
 #include <variant>
@@ -7,13 +8,14 @@
 #include "agent/base/result.hpp"
 #include "agent/model/loss.hpp"
 #include "agent/model/transaction.hpp"
+#include "sinks/delivery/export_stats.hpp"
 
 namespace sonde {
 
 // What was lost since the last such record.
 struct LossRecord {
     std::uint64_t time_ns = 0;  // CLOCK_REALTIME
-    LossMatrix since_last;
+    LossMatrix since_last{};
     std::uint64_t in_flight = 0;  // in the ring when the counts were read: seen so far − delivered − lost
 };
 
@@ -25,6 +27,8 @@ struct SinkStats {
     std::uint64_t bytes = 0;           // accepted by the destination
     std::uint64_t failed_records = 0;  // handed to write() and not delivered
     std::uint64_t errors = 0;          // operations that failed
+    bool able = true;                  // the destination took what it was last given
+    ExportStats exported{};            // of sinks that send batches; zero for others
 };
 
 // A destination. One thread at a time calls it (the delivery thread `sink/<name>`).
@@ -37,6 +41,17 @@ public:
     // Returns when everything written before has reached the destination (not necessarily stable storage).
     virtual Status flush() = 0;
     [[nodiscard]] virtual SinkStats stats() const = 0;
+};
+
+// A sink that decides by itself when records leave: over a network, batches have sizes and ages of their own. Its
+// flush() is called once, at the end.
+class PacedSink : public Sink {
+public:
+    // Called between two looks at the queue, about every 10 ms when it is empty: for what is due. It may wait for the
+    // destination. False: takes no more for now; records wait in the queue.
+    virtual bool poll() = 0;
+    // What is under way ends by then, flush() too. Any thread.
+    virtual void stop_by(std::chrono::steady_clock::time_point deadline) = 0;
 };
 
 }  // namespace sonde

@@ -7,8 +7,10 @@
 #include "agent/api/api.hpp"
 #include "agent/api/config_json.hpp"
 #include "agent/command/agent_samples.hpp"
+#include "agent/command/delivery_metrics.hpp"
 #include "agent/http/metrics_handler.hpp"
 #include "sinks/file/file_sink.hpp"
+#include "sinks/make_sink.hpp"
 
 namespace sonde {
 namespace {
@@ -65,7 +67,7 @@ std::vector<Sample> Agent::samples() const {
     if (watches_config_.load(std::memory_order_acquire))
         for (auto& sample : reloader_->samples()) out.push_back(std::move(sample));
     for (const auto& delivery : deliveries_) {
-        add_delivery(out, *delivery);
+        append_delivery_samples(out, *delivery);
         out.push_back(counter_sample("sonde_sampling_sink_dropped_total",
                                      "Number of transactions that a sink's limit or full queue kept from it.",
                                      pipeline_->held_back(*delivery), {{"sink", std::string(delivery->name())}}));
@@ -143,6 +145,12 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
         agent->pipeline_->add(*agent->deliveries_.back());
     }
+    for (const auto& sink : config.sinks) {
+        auto delivery = make_delivery(sink);
+        if (!delivery) return delivery.error();
+        agent->deliveries_.push_back(std::move(*delivery));
+        agent->pipeline_->add(*agent->deliveries_.back());
+    }
     if (agent->resources_) agent->resources_->start();
     if (agent->history_) agent->history_->start();
     agent->sinks_open_.store(true, std::memory_order_release);
@@ -161,41 +169,44 @@ void Agent::adopt_reload() {
     if (labels_) labels_->adopt(prepared->policies.redaction->common().front().policy);
     pipeline_->adopt(std::move(*prepared));
     reloader_->adopted();
-    void Agent::add_api(Handlers & handlers, const Config& config, const EventSource& source,
-                        const std::vector<Feature>& features,
-                        std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
-        std::vector<ApiFeature> shown;
-        for (const auto& feature : features)
-            shown.push_back({feature.name, feature.enabled, feature.detail, feature.without});
-        sonde::add_api(handlers, {.version = SONDE_VERSION,
-                                  .history = history_.get(),
-                                  .metrics = std::move(metrics),
-                                  .resources = resources_,
-                                  .features = [shown] { return shown; },
-                                  .losses = [this, &source] { return pipeline_->losses(source); },
-                                  .health = [this] { return health_.report(monotonic_ns() / ns_per_s); },
-                                  .config = [config] { return config_json(config); }});
-    }
+}
 
-    void Agent::advance() {
-        if (history_) history_->feed().advance(monotonic_ns());
-    }
+void Agent::add_api(Handlers& handlers, const Config& config, const EventSource& source,
+                    const std::vector<Feature>& features,
+                    std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
+    std::vector<ApiFeature> shown;
+    for (const auto& feature : features)
+        shown.push_back({feature.name, feature.enabled, feature.detail, feature.without});
+    sonde::add_api(handlers, {.version = SONDE_VERSION,
+                              .history = history_.get(),
+                              .metrics = std::move(metrics),
+                              .resources = resources_,
+                              .features = [shown] { return shown; },
+                              .losses = [this, &source] { return pipeline_->losses(source); },
+                              .health = [this] { return health_.report(monotonic_ns() / ns_per_s); },
+                              .config = [config] { return config_json(config); }});
+}
 
-    void Agent::tick(const EventSource& source) {
-        pipeline_->tick(source);
-        std::vector<const Delivery*> deliveries;
-        for (const auto& delivery : deliveries_) deliveries.push_back(delivery.get());
-        health_.sample(monotonic_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);
-    }
+void Agent::advance() {
+    if (history_) history_->feed().advance(monotonic_ns());
+}
 
-    Status Agent::stop(const EventSource& source) {
-        if (reloader_) reloader_->stop();
-        pipeline_->finish(source);
-        server_.reset();
-        std::size_t left = 0;
-        for (auto& delivery : deliveries_) left += delivery->stop();
-        if (left > 0) return fail(std::to_string(left) + " records could not be written before the end");
-        return done();
-    }
+void Agent::tick(const EventSource& source) {
+    pipeline_->tick(source);
+    std::vector<const Delivery*> deliveries;
+    for (const auto& delivery : deliveries_) deliveries.push_back(delivery.get());
+    health_.sample(monotonic_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);
+}
+
+Status Agent::stop(const EventSource& source) {
+    if (reloader_) reloader_->stop();
+    pipeline_->finish(source);
+    server_.reset();
+    std::size_t left = 0;
+    for (auto& delivery : deliveries_) delivery->request_stop();  // all at once: one that hangs delays no other
+    for (auto& delivery : deliveries_) left += delivery->stop();
+    if (left > 0) return fail(std::to_string(left) + " records could not be written before the end");
+    return done();
+}
 
 }  // namespace sonde

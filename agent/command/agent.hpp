@@ -39,6 +39,8 @@ public:
     [[nodiscard]] const Pipeline& pipeline() const { return *pipeline_; }
     // HOST:PORT that the HTTP server listens on.
     [[nodiscard]] const std::string& address() const { return address_; }
+    // Of each sink, in the order of their wiring.
+    [[nodiscard]] const std::vector<std::unique_ptr<Delivery>>& deliveries() const { return deliveries_; }
     // Traffic is being watched from now on: /readyz says so.
     void set_watching() { watching_.store(true, std::memory_order_release); }
     // Follows the configuration from now on: its file, and reload_fd (an eventfd). Once.

@@ -104,28 +104,6 @@ void add_http2(std::vector<Sample>& out, const Http2Stats& stats) {
         stats.pushed_streams);
 }
 
-void add_delivery(std::vector<Sample>& out, const Delivery& delivery) {
-    const auto stats = delivery.stats();
-    const std::string name(delivery.name());
-    const std::vector<std::pair<std::string, std::string>> queue{{"queue", "sink/" + name}}, sink{{"sink", name}};
-    out.push_back(gauge_sample("sonde_queue_size", "Number of records waiting in the queue.", stats.queued, queue));
-    out.push_back(
-        gauge_sample("sonde_queue_peak", "Largest number of records that waited in the queue.", stats.peak, queue));
-    out.push_back(gauge_sample("sonde_queue_capacity", "Number of records the queue can hold.", stats.capacity, queue));
-    out.push_back(
-        counter_sample("sonde_queue_offered_total", "Number of records offered to the queue.", stats.offered, queue));
-    out.push_back(counter_sample("sonde_queue_dropped_total", "Number of records refused because the queue was full.",
-                                 stats.dropped, queue));
-    out.push_back(
-        counter_sample("sonde_sink_records_total", "Number of records handed to the sink.", stats.sink.records, sink));
-    out.push_back(
-        counter_sample("sonde_sink_bytes_total", "Number of bytes the destination accepted.", stats.sink.bytes, sink));
-    out.push_back(counter_sample("sonde_sink_failed_records_total", "Number of records that could not be delivered.",
-                                 stats.sink.failed_records, sink));
-    out.push_back(counter_sample("sonde_sink_errors_total", "Number of operations of the sink that failed.",
-                                 stats.sink.errors, sink));
-}
-
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor) {
     for (const auto& [rule, place, count] : redactor.counts())
         out.push_back(counter_sample("sonde_redactions_total", "Number of values that a rule took out, by place.",

@@ -10,7 +10,6 @@
 #include "agent/pipeline/tracker_stats.hpp"
 #include "agent/redact/record_redactor.hpp"
 #include "agent/sample/sampler.hpp"
-#include "sinks/delivery.hpp"
 
 // What the agent's parts say of themselves, as samples for /metrics. Any thread.
 namespace sonde {
@@ -23,7 +22,6 @@ Sample gauge_sample(const char* name, const char* help, std::uint64_t value,
 void add_tracker(std::vector<Sample>& out, const TrackerStats& stats);
 void add_http2(std::vector<Sample>& out, const Http2Stats& stats);
 void add_http2(std::vector<Sample>& out, const Http2Stats& stats);
-void add_delivery(std::vector<Sample>& out, const Delivery& delivery);
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor);
 void add_sampling(std::vector<Sample>& out, const Sampler& sampler);
 void add_history(std::vector<Sample>& out, const HistoryStats& stats);

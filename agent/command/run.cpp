@@ -8,6 +8,7 @@
 
 #include "agent/command/agent.hpp"
 #include "agent/command/commands.hpp"
+#include "agent/command/delivery_metrics.hpp"
 #include "agent/command/endpoint_table.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/probe/probe.hpp"
@@ -70,11 +71,13 @@ void greet(const Agent& agent, const Config& config, const std::vector<Feature>&
                          feature.without.c_str());
 }
 
+// "sonde stopped: N transactions, N records lost, N not written (sink file: queue full)"
 void say_goodbye(const Agent& agent, const EventSource& source) {
     const auto losses = agent.pipeline().losses(source);
-    std::fprintf(stderr, "sonde stopped: %llu transactions, %llu records lost\n",
-                 static_cast<unsigned long long>(agent.pipeline().stats().transactions.load()),
-                 static_cast<unsigned long long>(losses.lost_total()));
+    auto text = "sonde stopped: " + std::to_string(agent.pipeline().stats().transactions.load()) + " transactions, " +
+                std::to_string(losses.lost_total()) + " records lost";
+    for (const auto& delivery : agent.deliveries()) text += unwritten_text(*delivery);
+    std::fprintf(stderr, "%s\n", text.c_str());
 }
 
 }  // namespace

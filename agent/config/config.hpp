@@ -9,6 +9,7 @@
 #include "agent/redact/policy_set.hpp"
 #include "agent/route/route_table.hpp"
 #include "agent/sample/policy.hpp"
+#include "sinks/sink_options.hpp"
 
 namespace sonde {
 
@@ -23,6 +24,7 @@ struct Config {
     std::uint32_t ring_kib = 8192;          // size of the kernel's ring in KiB, a power of two
     double resource_interval_s = 5.0;       // between two readings of processes, cgroups and the machine, seconds
     std::vector<std::string> processes;     // command names that get resource series of their own in any case
+    std::vector<SinkOptions> sinks;         // besides that file; each name once
     double interval_s = 1.0;                // refresh of the terminal table, seconds
     std::vector<std::string> trusted_proxies{"127.0.0.0/8", "::1", "unix"};  // whose word about clients counts
     DiscoveryConfig discovery;

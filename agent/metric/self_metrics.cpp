@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <memory>
 
@@ -18,12 +19,32 @@ public:
         prometheus::ClientMetric metric;
         metric.label.reserve(sample.labels.size());
         for (const auto& [name, value] : sample.labels) metric.label.push_back({name, value});
-        (family.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = sample.value;
+        fill(metric, sample);
         family.metric.push_back(std::move(metric));
     }
     std::vector<prometheus::MetricFamily> take() { return std::move(families_); }
 
 private:
+    static void fill(prometheus::ClientMetric& metric, const Sample& sample) {
+        switch (sample.type) {
+            case SampleType::counter:
+                metric.counter.value = sample.value;
+                return;
+            case SampleType::gauge:
+                metric.gauge.value = sample.value;
+                return;
+            case SampleType::histogram:
+                break;
+        }
+        metric.histogram.sample_sum = sample.value;
+        for (const auto& [bound, count] : sample.buckets) metric.histogram.bucket.push_back({count, bound});
+        if (!sample.buckets.empty()) metric.histogram.sample_count = sample.buckets.back().second;
+    }
+    static prometheus::MetricType type_of(const Sample& sample) {
+        constexpr std::array<prometheus::MetricType, 3> types{
+            prometheus::MetricType::Counter, prometheus::MetricType::Gauge, prometheus::MetricType::Histogram};
+        return types[static_cast<std::size_t>(sample.type)];
+    }
     prometheus::MetricFamily& find_or_add(const Sample& sample) {
         const auto found = std::find_if(families_.begin(), families_.end(),
                                         [&](const auto& family) { return family.name == sample.family; });
@@ -31,8 +52,7 @@ private:
         auto& made = families_.emplace_back();
         made.name = sample.family;
         made.help = sample.help;
-        made.type =
-            sample.type == SampleType::counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
+        made.type = type_of(sample);
         return made;
     }
     std::vector<prometheus::MetricFamily> families_;

@@ -12,7 +12,7 @@
 
 namespace sonde {
 
-enum class SampleType : unsigned char { counter, gauge };
+enum class SampleType : unsigned char { counter, gauge, histogram };
 
 // One value of the agent about itself. Samples with the same family name are shown together: type and help of the
 // first count. Counters end in _total; help is not empty.
@@ -21,7 +21,9 @@ struct Sample {
     std::string help;
     SampleType type = SampleType::gauge;
     std::vector<std::pair<std::string, std::string>> labels;
-    double value = 0;
+    double value = 0;  // of a histogram: the sum of what was observed
+    std::vector<std::pair<double, std::uint64_t>>
+        buckets{};  // histogram: bounds and cumulative counts; the last is +Inf
 };
 
 struct FeatureState {

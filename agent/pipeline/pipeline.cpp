@@ -25,6 +25,24 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;  // clang 14 does not deduce
 // Names of the request headers that were seen, by bits: host, user agent.
 const std::array<std::vector<std::string>, 4> seen_headers{{{}, {"host"}, {"user-agent"}, {"host", "user-agent"}}};
 
+Record loss_since(const LossMatrix& before, const LossMatrix& now) {
+    LossRecord loss;
+    loss.time_ns = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count());
+    for (std::size_t type = 0; type < SONDE_REC_TYPES; ++type) {
+        auto& row = loss.since_last.rows[type];
+        loss.in_flight += now.rows[type].seen - now.rows[type].delivered;
+        row.seen = now.rows[type].seen - before.rows[type].seen;
+        row.delivered = now.rows[type].delivered - before.rows[type].delivered;
+        for (std::size_t reason = 0; reason < SONDE_LOSS_REASONS; ++reason) {
+            row.lost[reason] = now.rows[type].lost[reason] - before.rows[type].lost[reason];
+            loss.in_flight -= now.rows[type].lost[reason];
+        }
+    }
+    return loss;
+}
+
 }  // namespace
 
 Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
@@ -138,7 +156,7 @@ void Pipeline::pass_on(Transaction& transaction) {
 
 // A delivery's refusal is counted there.
 void Pipeline::deliver(const Transaction& transaction, bool must) {
-    for (auto& [delivery, redactor, gate] : outlets_) {
+    for (auto& [delivery, redactor, gate, reported] : outlets_) {
         const auto weight = gate->weight(transaction, must, last_record_ns_, [target = delivery] {
             const auto stats = target->stats();
             return SinkLoad{stats.queued, stats.capacity, stats.sink.records, stats.sink.bytes};
@@ -156,10 +174,6 @@ std::uint64_t Pipeline::held_back(const Delivery& delivery) const {
     return 0;
 }
 
-void Pipeline::offer(const Record& record) {
-    for (auto& outlet : outlets_) outlet.delivery->offer(record);
-}
-
 LossMatrix Pipeline::losses(const EventSource& source) const {
     auto matrix = source.losses();
     for (std::size_t type = 0; type < SONDE_REC_TYPES; ++type) {
@@ -170,26 +184,14 @@ LossMatrix Pipeline::losses(const EventSource& source) const {
     return matrix;
 }
 
+// A line that a sink's full queue refuses is told again, as part of the next.
 void Pipeline::report_losses(const EventSource& source) {
-    if (outlets_.empty()) return;  // nobody to tell yet: the first line tells all of it
+    if (outlets_.empty()) return;
     const auto now = losses(source);
-    if (now.lost_total() == reported_.lost_total()) return;
-    LossRecord loss;
-    loss.time_ns = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-            .count());
-    for (std::size_t type = 0; type < SONDE_REC_TYPES; ++type) {
-        auto& row = loss.since_last.rows[type];
-        loss.in_flight += now.rows[type].seen - now.rows[type].delivered;
-        row.seen = now.rows[type].seen - reported_.rows[type].seen;
-        row.delivered = now.rows[type].delivered - reported_.rows[type].delivered;
-        for (std::size_t reason = 0; reason < SONDE_LOSS_REASONS; ++reason) {
-            row.lost[reason] = now.rows[type].lost[reason] - reported_.rows[type].lost[reason];
-            loss.in_flight -= now.rows[type].lost[reason];
-        }
-    }
-    reported_ = now;
-    offer(Record(std::in_place_type<LossRecord>, loss));
+    for (auto& outlet : outlets_)
+        if (now.lost_total() != outlet.reported.lost_total() &&
+            outlet.delivery->offer(loss_since(outlet.reported, now)))
+            outlet.reported = now;
 }
 
 void Pipeline::tick(const EventSource& source) {

@@ -81,7 +81,6 @@ public:
 
 private:
     void complete(Transaction& transaction, std::uint32_t pid);
-    void offer(const Record& record);
     void pass_on(Transaction& transaction);
     void deliver(const Transaction& transaction, bool must);
     void report_losses(const EventSource& source);
@@ -93,6 +92,7 @@ private:
         Delivery* delivery;
         std::unique_ptr<RecordRedactor> redactor;  // null: what all get
         std::unique_ptr<SinkGate> gate;
+        LossMatrix reported{};  // what its loss lines have told so far
     };
     RecordRedactor redactor_;
     Sampler sampler_;
@@ -107,7 +107,6 @@ private:
     Transaction unredacted_;       // reused, as is the next: a record is large
     Record outgoing_;
     std::shared_ptr<TlsConnections> tls_ = std::make_shared<TlsConnections>();
-    LossMatrix reported_;
     std::uint64_t last_record_ns_ = 0;
     std::uint64_t last_tick_ns_ = 0;
     std::array<std::atomic<std::uint64_t>, SONDE_REC_TYPES> invalid_{};

@@ -45,7 +45,8 @@ void Pipeline::adopt(PreparedPolicies prepared) {
 }
 
 void Pipeline::add(Delivery& delivery) {
-    outlets_.push_back({&delivery, nullptr, std::make_unique<SinkGate>(*options_.policies.sampling, delivery.name())});
+    outlets_.push_back(
+        {&delivery, nullptr, std::make_unique<SinkGate>(*options_.policies.sampling, delivery.name()), {}});
     auto prepared = prepare(options_.policies);
     own_redactions_ = false;
     for (std::size_t i = 0; i < outlets_.size(); ++i) {

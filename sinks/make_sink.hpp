@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "agent/base/result.hpp"
+#include "sinks/delivery.hpp"
+#include "sinks/sink_options.hpp"
+
+namespace sonde {
+
+std::string_view to_string(SinkType type);
+
+// The sink alone, as a Delivery or another sink's fallback owns it. Errors: options that contradict themselves
+// (usage), a file or spool that cannot be opened. Nothing is sent yet.
+Result<std::unique_ptr<Sink>> make_sink(const SinkOptions& options);
+
+// The same behind its queue and filter, with its thread running.
+Result<std::unique_ptr<Delivery>> make_delivery(const SinkOptions& options);
+
+}  // namespace sonde

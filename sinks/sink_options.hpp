@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sinks/delivery.hpp"
+#include "sinks/delivery/batch_sink.hpp"
+#include "sinks/delivery/field_selection.hpp"
+#include "sinks/delivery/record_filter.hpp"
+#include "sinks/delivery/spool.hpp"
+#include "sinks/http/json_encoder.hpp"
+#include "sinks/loki/loki_encoder.hpp"
+#include "sinks/net/http_client.hpp"
+#include "sinks/net/http_transport.hpp"
+
+namespace sonde {
+
+enum class SinkType : std::uint8_t { file, null, http, loki };
+
+struct WebhookOptions {
+    JsonBatch form = JsonBatch::array;
+    Compression compression = Compression::none;
+};
+
+// One sink, whole: what a user writes. Parts that do not concern the type are not looked at.
+struct SinkOptions {
+    SinkType type = SinkType::null;
+    std::string name{};       // of metrics, messages and the thread `sink/<name>`; empty: the type's
+    QueueOptions queue{};     // all types
+    FilterOptions filter{};   // all types
+    FieldOptions fields{};    // http, loki
+    std::string directory{};  // file: where the lines go
+    // All below: what sends over a network.
+    BatchOptions batch{};
+    RetryOptions retry{};
+    BreakerOptions breaker{};
+    SpoolOptions spool{};
+    std::shared_ptr<const SinkOptions> fallback{};  // file or null; of this sink alone
+    HttpClientOptions http{};
+    WebhookOptions webhook{};
+    LokiOptions loki{};
+};
+
+}  // namespace sonde
