@@ -161,41 +161,43 @@ void Agent::adopt_reload() {
     if (labels_) labels_->adopt(prepared->policies.redaction->common().front().policy);
     pipeline_->adopt(std::move(*prepared));
     reloader_->adopted();
-    void Agent::add_api(Handlers & handlers, const Config& config, const EventSource& source,
-                        const std::vector<Feature>& features,
-                        std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
-        std::vector<ApiFeature> shown;
-        for (const auto& feature : features)
-            shown.push_back({feature.name, feature.enabled, feature.detail, feature.without});
-        sonde::add_api(handlers, {.version = SONDE_VERSION,
-                                  .history = history_.get(),
-                                  .metrics = std::move(metrics),
-                                  .resources = resources_,
-                                  .features = [shown] { return shown; },
-                                  .losses = [this, &source] { return pipeline_->losses(source); },
-                                  .health = [this] { return health_.report(monotonic_ns() / ns_per_s); },
-                                  .config = [config] { return config_json(config); }});
-    }
+}
 
-    void Agent::advance() {
-        if (history_) history_->feed().advance(monotonic_ns());
-    }
+void Agent::add_api(Handlers& handlers, const Config& config, const EventSource& source,
+                    const std::vector<Feature>& features,
+                    std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
+    std::vector<ApiFeature> shown;
+    for (const auto& feature : features)
+        shown.push_back({feature.name, feature.enabled, feature.detail, feature.without});
+    sonde::add_api(handlers, {.version = SONDE_VERSION,
+                              .history = history_.get(),
+                              .metrics = std::move(metrics),
+                              .resources = resources_,
+                              .features = [shown] { return shown; },
+                              .losses = [this, &source] { return pipeline_->losses(source); },
+                              .health = [this] { return health_.report(monotonic_ns() / ns_per_s); },
+                              .config = [config] { return config_json(config); }});
+}
 
-    void Agent::tick(const EventSource& source) {
-        pipeline_->tick(source);
-        std::vector<const Delivery*> deliveries;
-        for (const auto& delivery : deliveries_) deliveries.push_back(delivery.get());
-        health_.sample(monotonic_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);
-    }
+void Agent::advance() {
+    if (history_) history_->feed().advance(monotonic_ns());
+}
 
-    Status Agent::stop(const EventSource& source) {
-        if (reloader_) reloader_->stop();
-        pipeline_->finish(source);
-        server_.reset();
-        std::size_t left = 0;
-        for (auto& delivery : deliveries_) left += delivery->stop();
-        if (left > 0) return fail(std::to_string(left) + " records could not be written before the end");
-        return done();
-    }
+void Agent::tick(const EventSource& source) {
+    pipeline_->tick(source);
+    std::vector<const Delivery*> deliveries;
+    for (const auto& delivery : deliveries_) deliveries.push_back(delivery.get());
+    health_.sample(monotonic_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);
+}
+
+Status Agent::stop(const EventSource& source) {
+    if (reloader_) reloader_->stop();
+    pipeline_->finish(source);
+    server_.reset();
+    std::size_t left = 0;
+    for (auto& delivery : deliveries_) left += delivery->stop();
+    if (left > 0) return fail(std::to_string(left) + " records could not be written before the end");
+    return done();
+}
 
 }  // namespace sonde
