@@ -28,7 +28,7 @@ struct SinkOptions {
     std::string name{};       // of metrics, messages and the thread `sink/<name>`; empty: the type's
     QueueOptions queue{};     // all types
     FilterOptions filter{};   // all types
-    FieldOptions fields{};    // http, loki
+    FieldSelectionOptions fields{};    // http, loki
     std::string directory{};  // file: where the lines go
     // All below: what sends over a network.
     BatchOptions batch{};

@@ -9,7 +9,7 @@
 namespace sonde {
 
 // Which members of the event line a sink writes, by their top-level names. "type" and "time" always are.
-struct FieldOptions {
+struct FieldSelectionOptions {
     std::vector<std::string> only{};     // empty: all
     std::vector<std::string> without{};  // left out of those
 };
@@ -18,7 +18,7 @@ struct FieldOptions {
 class EventWriter {
 public:
     EventWriter() = default;
-    explicit EventWriter(FieldOptions options) : options_(std::move(options)) {}
+    explicit EventWriter(FieldSelectionOptions options) : options_(std::move(options)) {}
 
     // As append_event_json, but without the '\n' at the end.
     void append(std::string& out, const Record& record);
@@ -26,7 +26,7 @@ public:
 private:
     [[nodiscard]] bool wanted(std::string_view name) const;
 
-    FieldOptions options_;
+    FieldSelectionOptions options_;
     std::string line_;
 };
 

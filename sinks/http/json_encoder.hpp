@@ -16,7 +16,7 @@ enum class JsonBatch : std::uint8_t {
 // Event lines for a webhook.
 class JsonEncoder final : public BatchEncoder {
 public:
-    JsonEncoder(JsonBatch form, FieldOptions fields) : form_(form), events_(std::move(fields)) {}
+    JsonEncoder(JsonBatch form, FieldSelectionOptions fields) : form_(form), events_(std::move(fields)) {}
 
     bool add(const Record& record) override;
     [[nodiscard]] std::size_t bytes() const override { return body_.size(); }

@@ -77,7 +77,7 @@ Error bad_label(const std::string& name, const std::string& why) {
 
 }  // namespace
 
-Result<std::unique_ptr<LokiEncoder>> LokiEncoder::create(LokiOptions options, FieldOptions fields) {
+Result<std::unique_ptr<LokiEncoder>> LokiEncoder::create(LokiOptions options, FieldSelectionOptions fields) {
     for (const auto& name : options.labels)
         if (std::find(value_names.begin(), value_names.begin() + label_names, name) ==
             value_names.begin() + label_names)
@@ -96,7 +96,7 @@ Result<std::unique_ptr<LokiEncoder>> LokiEncoder::create(LokiOptions options, Fi
     return std::unique_ptr<LokiEncoder>(new LokiEncoder(std::move(options), std::move(fields)));
 }
 
-LokiEncoder::LokiEncoder(LokiOptions options, FieldOptions fields)
+LokiEncoder::LokiEncoder(LokiOptions options, FieldSelectionOptions fields)
     : options_(std::move(options)), events_(std::move(fields)) {
     make_stream(nullptr);
 }

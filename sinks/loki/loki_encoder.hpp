@@ -32,7 +32,7 @@ struct LokiOptions {
 class LokiEncoder final : public BatchEncoder {
 public:
     // Errors (usage): an unknown label or a name that Loki would refuse, no label at all, more than 15.
-    static Result<std::unique_ptr<LokiEncoder>> create(LokiOptions options, FieldOptions fields);
+    static Result<std::unique_ptr<LokiEncoder>> create(LokiOptions options, FieldSelectionOptions fields);
 
     bool add(const Record& record) override;
     [[nodiscard]] std::size_t bytes() const override { return text_.size() + entries_ * entry_overhead_bytes; }
@@ -61,7 +61,7 @@ private:
     };
     static constexpr std::size_t entry_overhead_bytes = 32;
 
-    LokiEncoder(LokiOptions options, FieldOptions fields);
+    LokiEncoder(LokiOptions options, FieldSelectionOptions fields);
     Stream& stream_of(const Record& record);
     std::size_t make_stream(const Record* record);
     void add_metadata(const Record& record, Entry& entry);
