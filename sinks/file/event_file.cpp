@@ -20,6 +20,7 @@ namespace {
 
 // Writes of a process that was killed end within a disk's time-out, if not at once.
 constexpr auto earlier_writes_limit = std::chrono::seconds(10);
+constexpr std::int64_t reserved_min_bytes = 1 << 20;  // more than any file system rounds up
 constexpr auto earlier_writes_poll = std::chrono::milliseconds(5);
 
 Error cannot_write(const std::string& path, const std::string& why) {
@@ -127,7 +128,12 @@ std::int64_t whole_lines_bytes(FileIo& io, int fd) {
 std::int64_t cut_torn_line(FileIo& io, int fd) {
     const auto keep = whole_lines_bytes(io, fd);
     if (keep < 0) return keep;
-    // Also where the size stays: blocks that a crashed process had reserved beyond it are given back.
+    struct stat status {};
+    if (const int rc = io.fstat(fd, status); rc < 0) return rc;
+    // Also where the size stays, if a crashed process had reserved blocks beyond it: they are given back.
+    constexpr std::int64_t stat_block_bytes = 512;
+    const bool reserved = status.st_blocks * stat_block_bytes >= status.st_size + reserved_min_bytes;
+    if (keep == status.st_size && !reserved) return keep;  // truncation counts as a change of the file
     const int rc = io.truncate(fd, static_cast<std::uint64_t>(keep));
     return rc < 0 ? rc : keep;
 }
@@ -161,6 +167,7 @@ Result<EventFile> open_event_file(FileIo& io, const std::string& path, const Eve
     file.cut_bytes = static_cast<std::uint64_t>(status.st_size) - file.bytes;
     file.device = status.st_dev;
     file.inode = status.st_ino;
+    file.modified_s = status.st_mtime;
     made.keep();
     return file;
 }

@@ -32,6 +32,7 @@ struct EventFile {
     UniqueFd direct;              // none: not asked for, or the file system has no direct I/O
     std::uint64_t bytes = 0;      // size of the file
     std::uint64_t cut_bytes = 0;  // of a last line that was torn off, and removed
+    std::int64_t modified_s = 0;  // before it was opened; seconds since 1970
     dev_t device = 0;
     ino_t inode = 0;
 };

@@ -25,11 +25,6 @@ std::string without_slashes(std::string path) {
     return path;
 }
 
-std::uint64_t last_write_s(FileIo& io, int fd) {
-    struct stat status {};
-    return io.fstat(fd, status) == 0 ? static_cast<std::uint64_t>(status.st_mtime) : 0;
-}
-
 bool is_full(int error) { return error == ENOSPC || error == EDQUOT; }
 
 }  // namespace
@@ -66,9 +61,10 @@ Status FileSink::start() {
     if (const auto rotated = list_rotated(directory_, options_.stem); !rotated.empty())
         last_stamp_ms_ = rotated.back().stamp_ms;
     rotations_asked_ = rotation_requests.load(std::memory_order_relaxed);
-    const auto written_s = file->bytes > 0 ? last_write_s(io_, file->lock.get()) : wall_clock_ms() / 1000;
+    const auto modified_s = static_cast<std::uint64_t>(file->modified_s);
+    const bool has_lines = file->bytes > 0;
     if (auto status = use(std::move(*file)); !status) return status;
-    if (options_.rotate_interval_s != 0) period_ = written_s / options_.rotate_interval_s;
+    if (options_.rotate_interval_s != 0 && has_lines) period_ = modified_s / options_.rotate_interval_s;
     if (options_.compression != Compression::none)
         compressor_ =
             std::make_unique<Compressor>(directory_, options_.stem, options_.compression, options_.compression_level);
