@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "agent/command/file_sink_samples.hpp"
 #include "agent/http/metrics_handler.hpp"
 #include "sinks/file/file_sink.hpp"
 
@@ -119,6 +120,7 @@ std::vector<Sample> Agent::samples() const {
                               "Number of transactions that a sink's limit or full queue kept from it.",
                               pipeline_->held_back(*delivery), {{"sink", std::string(delivery->name())}}));
     }
+    for (const auto& [name, status] : file_sinks_) add_file_sink_samples(out, name, *status);
     return out;
 }
 
@@ -180,6 +182,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     if (!config.events_directory.empty()) {
         auto sink = FileSink::open(config.events_directory);
         if (!sink) return sink.error();
+        agent->file_sinks_.emplace_back((*sink)->name(), (*sink)->status());
         agent->deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
         agent->pipeline_->add(*agent->deliveries_.back());
     }

@@ -14,6 +14,7 @@
 #include "agent/probe/kernel_features.hpp"
 #include "agent/resource/collector.hpp"
 #include "sinks/delivery.hpp"
+#include "sinks/file/file_sink_status.hpp"
 
 namespace sonde {
 
@@ -49,6 +50,7 @@ private:
     std::unique_ptr<TransactionObserver> process_observer_;
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
+    std::vector<std::pair<std::string, std::shared_ptr<const FileSinkStatus>>> file_sinks_;
     std::shared_ptr<ResourceCollector> resources_;  // null in a replay
     std::atomic<bool> sinks_open_{false};
     std::atomic<bool> watching_{false};
