@@ -14,6 +14,8 @@ namespace {
 
 // From this many bytes on the next write starts by itself: large enough to amortise what a write costs.
 constexpr std::uint64_t write_at_bytes = 1U << 20U;
+// A look whether the write under way has ended costs as much as a line's copy: not with every line.
+constexpr std::uint64_t poll_every_bytes = 64U << 10U;
 // Half the ring: while one half is with the kernel the other one fills.
 constexpr std::uint64_t write_max_bytes = FileWriter::ring_bytes / 2;
 // Below it a direct write costs more than a copy into the page cache: it waits for the device.
@@ -49,6 +51,7 @@ Status FileWriter::attach(File file) {
         return fail(std::generic_category().message(-rc));
     file_ = std::move(file);
     floor_ = begin_ = end_ = synced_ = sync_to_ = file_.offset;
+    poll_at_ = end_ + write_at_bytes;
     reserved_ = 0;
     reserve_failed_ = preallocate_bytes_ == 0;
     retries_ = 0;
@@ -98,7 +101,7 @@ bool FileWriter::append(std::span<const char> bytes) {
     }
     copy_in(bytes);
     stats_.appended_bytes += bytes.size();
-    if (end_ - begin_ >= write_at_bytes) poll();
+    if (end_ >= poll_at_) poll();
     return true;
 }
 
@@ -116,6 +119,7 @@ void FileWriter::poll() {
     take_write(false);
     take_sync(false);
     if (!writing_ && last_errno_ == 0 && end_ - begin_ >= write_at_bytes) start_write();
+    poll_at_ = std::max(begin_ + write_at_bytes, end_ + poll_every_bytes);
 }
 
 bool FileWriter::flush() {

@@ -127,6 +127,7 @@ private:
     std::uint64_t floor_ = 0;     // before it nothing is in memory
     std::uint64_t begin_ = 0;     // first byte that is not written
     std::uint64_t end_ = 0;       // after the last byte that was appended
+    std::uint64_t poll_at_ = 0;   // an append that reaches it looks whether the kernel is ready
     std::uint64_t reserved_ = 0;  // blocks are reserved up to here; 0: none were
     bool reserve_failed_ = false;
 
