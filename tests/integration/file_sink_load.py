@@ -72,19 +72,20 @@ class Load:
         return self.wait()
 
 
-def open_lines(path):
+def read_lines(path):
     if path.suffix == ".gz":
-        return gzip.open(path, "rb")
-    if path.suffix == ".zst":
-        done = subprocess.run(["zstd", "-dcq", str(path)], check=True, capture_output=True)
-        return done.stdout.splitlines(keepends=True)
-    return open(path, "rb")
+        data = gzip.decompress(path.read_bytes())
+    elif path.suffix == ".zst":
+        data = subprocess.run(["zstd", "-dcq", str(path)], check=True, capture_output=True).stdout
+    else:
+        data = path.read_bytes()
+    return data.splitlines(keepends=True)
 
 
 def numbers(path):
     """The numbers of the records in one file; raises where a line is not whole JSON."""
     found = []
-    for line in open_lines(path):
+    for line in read_lines(path):
         if not line.endswith(b"\n"):
             raise AssertionError(f"{path}: torn last line {line[:80]!r}")
         found.append(int(json.loads(line)["path"][1:]))
