@@ -88,7 +88,8 @@ Status FileSink::use(EventFile file) {
     if (file.cut_bytes > 0)
         std::fprintf(stderr, "sonde: sink %s: %llu bytes of a torn last line were cut off %s\n", options_.name.c_str(),
                      static_cast<unsigned long long>(file.cut_bytes), path_.c_str());
-    auto attached = writer_.attach({std::move(file.buffered), std::move(file.direct), file.bytes});
+    auto attached =
+        writer_.attach({std::move(file.buffered), std::move(file.direct), file.bytes, options_.rotate_bytes});
     if (!attached) return fail("cannot write to " + path_ + ": " + attached.error().what);
     flushed_offset_ = anchored_offset_ = file.bytes;
     if (options_.rotate_interval_s != 0) period_ = wall_clock_ms() / 1000 / options_.rotate_interval_s;

@@ -235,7 +235,8 @@ void FileWriter::reserve(std::uint64_t end) {
     if (reserve_failed_) return;
     const auto from = std::max(reserved_, block_start(begin_));
     if (end <= from) return;
-    const auto size = std::max(preallocate_bytes_, end - from);
+    auto size = std::max(preallocate_bytes_, end - from);
+    if (file_.limit != 0) size = std::min(size, std::max(file_.limit, end) - from);
     // Whether for want of space or because the file system cannot: the write itself will tell.
     reserve_failed_ = io_.preallocate(file_.buffered.get(), from, size) < 0;
     if (!reserve_failed_) reserved_ = from + size;

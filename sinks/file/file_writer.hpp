@@ -61,6 +61,7 @@ public:
         UniqueFd buffered;         // O_WRONLY
         UniqueFd direct;           // the same inode with O_DIRECT; may be none
         std::uint64_t offset = 0;  // of the first byte that is written
+        std::uint64_t limit = 0;   // nothing is reserved beyond; 0: no limit
     };
     using MakeChannel = std::function<std::unique_ptr<WriteChannel>(FileIo&, std::span<char>)>;
 
