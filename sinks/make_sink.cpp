@@ -79,21 +79,32 @@ Result<std::unique_ptr<Sink>> make_loki(const SinkOptions& options) {
         protocol.content_type = protobuf_type;  // snappy goes without saying: Loki knows no other
     } else {
         protocol.content_type = json_type;
-        protocol.compression = Compression::gzip;
+        protocol.compression = ContentCoding::gzip;
     }
     return make_http_sink(options, std::move(http), std::move(protocol), std::move(*encoder));
 }
 
 Result<std::unique_ptr<Sink>> make_file(const SinkOptions& options) {
-    auto sink = FileSink::open(options.directory);
+    auto file = options.file;
+    file.name = name_of(options);
+    if (auto good = validate(file); !good) return good.error();
+    auto sink = FileSink::open(file);
     if (!sink) return sink.error();
     return std::unique_ptr<Sink>(std::move(*sink));
+}
+
+Result<std::unique_ptr<Sink>> make_stdout(const SinkOptions& options) {
+    auto out = options.out;
+    out.name = name_of(options);
+    return std::unique_ptr<Sink>(std::make_unique<StdoutSink>(out));
 }
 
 Result<std::unique_ptr<Sink>> make_by_type(const SinkOptions& options) {
     switch (options.type) {
         case SinkType::file:
             return make_file(options);
+        case SinkType::stdout:
+            return make_stdout(options);
         case SinkType::null:
             return std::unique_ptr<Sink>(std::make_unique<NullSink>());
         case SinkType::http:
@@ -107,7 +118,7 @@ Result<std::unique_ptr<Sink>> make_by_type(const SinkOptions& options) {
 }  // namespace
 
 std::string_view to_string(SinkType type) {
-    constexpr std::array<std::string_view, 4> names{"file", "null", "http", "loki"};
+    constexpr std::array<std::string_view, 5> names{"file", "stdout", "null", "http", "loki"};
     return names[static_cast<std::size_t>(type)];
 }
 

@@ -8,28 +8,31 @@
 #include "sinks/delivery/field_selection.hpp"
 #include "sinks/delivery/record_filter.hpp"
 #include "sinks/delivery/spool.hpp"
+#include "sinks/file/file_sink_options.hpp"
 #include "sinks/http/json_encoder.hpp"
 #include "sinks/loki/loki_encoder.hpp"
 #include "sinks/net/http_client.hpp"
 #include "sinks/net/http_transport.hpp"
+#include "sinks/stdout/stdout_sink.hpp"
 
 namespace sonde {
 
-enum class SinkType : std::uint8_t { file, null, http, loki };
+enum class SinkType : std::uint8_t { file, stdout, null, http, loki };
 
 struct WebhookOptions {
     JsonBatch form = JsonBatch::array;
-    Compression compression = Compression::none;
+    ContentCoding compression = ContentCoding::none;
 };
 
 // One sink, whole: what a user writes. Parts that do not concern the type are not looked at.
 struct SinkOptions {
     SinkType type = SinkType::null;
-    std::string name{};       // of metrics, messages and the thread `sink/<name>`; empty: the type's
-    QueueOptions queue{};     // all types
-    FilterOptions filter{};   // all types
-    FieldSelectionOptions fields{};    // http, loki
-    std::string directory{};  // file: where the lines go
+    std::string name{};              // of metrics, messages and the thread `sink/<name>`; empty: the type's
+    QueueOptions queue{};            // all types
+    FilterOptions filter{};          // all types
+    FieldSelectionOptions fields{};  // http, loki
+    FileSinkOptions file{};          // file; its name is the one above
+    StdoutSinkOptions out{};         // stdout; its name is the one above
     // All below: what sends over a network.
     BatchOptions batch{};
     RetryOptions retry{};

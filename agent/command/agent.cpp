@@ -8,6 +8,7 @@
 #include "agent/api/config_json.hpp"
 #include "agent/command/agent_samples.hpp"
 #include "agent/command/delivery_metrics.hpp"
+#include "agent/command/file_sink_samples.hpp"
 #include "agent/http/metrics_handler.hpp"
 #include "sinks/file/file_sink.hpp"
 #include "sinks/make_sink.hpp"
@@ -72,6 +73,7 @@ std::vector<Sample> Agent::samples() const {
                                      "Number of transactions that a sink's limit or full queue kept from it.",
                                      pipeline_->held_back(*delivery), {{"sink", std::string(delivery->name())}}));
     }
+    for (const auto& [name, status] : file_sinks_) add_file_sink_samples(out, name, *status);
     return out;
 }
 
@@ -142,6 +144,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     if (!config.events_directory.empty()) {
         auto sink = FileSink::open(config.events_directory);
         if (!sink) return sink.error();
+        agent->file_sinks_.emplace_back((*sink)->name(), (*sink)->status());
         agent->deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
         agent->pipeline_->add(*agent->deliveries_.back());
     }

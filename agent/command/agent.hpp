@@ -19,6 +19,7 @@
 #include "agent/probe/kernel_features.hpp"
 #include "agent/resource/collector.hpp"
 #include "sinks/delivery.hpp"
+#include "sinks/file/file_sink_status.hpp"
 
 namespace sonde {
 
@@ -70,6 +71,7 @@ private:
     std::unique_ptr<TransactionObserver> rpc_observer_;
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
+    std::vector<std::pair<std::string, std::shared_ptr<const FileSinkStatus>>> file_sinks_;
     std::shared_ptr<ResourceCollector> resources_;  // null in a replay
     std::shared_ptr<LabelRedactor> labels_;         // of the resource collector
     std::unique_ptr<ConfigReloader> reloader_;

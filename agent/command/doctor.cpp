@@ -1,6 +1,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -11,6 +12,7 @@
 #include "agent/http/server.hpp"
 #include "agent/probe/probe.hpp"
 #include "agent/probe/resource_probe.hpp"
+#include "sinks/file/write_channel.hpp"
 
 namespace sonde {
 namespace {
@@ -75,6 +77,10 @@ int doctor_command(const Config& config) {
         good = false;
         line(false, "address", server.error().message());
     }
+    std::array<char, 4096> memory{};
+    std::string why;
+    const std::string writer(make_channel(FileIo::system(), memory, &why)->name());
+    line(true, "file_writer", why.empty() ? writer : writer + ", which costs more: " + why);
     std::printf(
         "\nnot observable by design: QUIC, sockets that bypass the TCP stack (AF_XDP, sockmap), Unix sockets used\n"
         "through io_uring, sendmmsg or 32-bit system calls, plaintext of TLS libraries without symbols (JSSE, rustls,\n"

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <mutex>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "agent/probe/probe.hpp"
 #include "agent/probe/resource_probe.hpp"
 #include "agent/probe/ring_source.hpp"
+#include "sinks/file/file_sink.hpp"
 
 namespace sonde {
 namespace {
@@ -85,6 +87,7 @@ void say_goodbye(const Agent& agent, const EventSource& source) {
 int run_command(const Config& config, const ConfigRequest& request) {
     const StopSignals signals;
     const ReloadSignal reload;
+    std::signal(SIGUSR1, [](int) { FileSink::request_rotation(); });
     ::prctl(PR_SET_NAME, "pipeline");
     auto probe = Probe::prepare({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
     if (!probe) return report(probe.error());

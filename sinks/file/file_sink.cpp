@@ -1,166 +1,208 @@
 #include "sinks/file/file_sink.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <cerrno>
-#include <cstring>
-#include <optional>
+#include <cstdio>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "sinks/event_json.hpp"
 
 namespace sonde {
 namespace {
 
-constexpr mode_t directory_mode = 0750;
-constexpr mode_t file_mode = 0640;
+using namespace std::chrono_literals;
+
 constexpr std::size_t line_capacity_bytes = 16 * 1024;  // of the longest line, all of it escaped, more than that
+constexpr auto retry_after = 1s;
 
-Error cannot_write(const std::string& path, const std::string& why) {
-    return fail("cannot write to " + path + ": " + why, "choose another directory with --events DIR");
-}
-Error cannot_write(const std::string& path, int error) {
-    return cannot_write(path, std::generic_category().message(error));
-}
+std::atomic<std::uint64_t> rotation_requests{0};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a signal handler counts it up");
 
-// What open() made so far; removed again unless kept.
-class Made {
-public:
-    Made() = default;
-    Made(const Made&) = delete;
-    Made& operator=(const Made&) = delete;
-    ~Made() {
-        if (!file_.empty()) ::unlink(file_.c_str());
-        for (auto i = directories_.rbegin(); i != directories_.rend(); ++i) ::rmdir(i->c_str());
-    }
-    void directory(std::string path) { directories_.push_back(std::move(path)); }
-    void file(std::string path) { file_ = std::move(path); }
-    void keep() { directories_.clear(), file_.clear(); }
-
-private:
-    std::vector<std::string> directories_;
-    std::string file_;
-};
-
-Status make_directories(const std::string& directory, Made& made) {
-    for (std::size_t end = 0; end != std::string::npos;) {
-        end = directory.find('/', end + 1);
-        const auto path = directory.substr(0, end);
-        if (::mkdir(path.c_str(), directory_mode) == 0) {
-            made.directory(path);
-            continue;
-        }
-        const int error = errno;
-        struct stat status {};
-        // mkdir reports other errors than EEXIST for a directory that exists, too (EROFS, EACCES on its parent).
-        if (::stat(path.c_str(), &status) != 0) return cannot_write(directory, error);
-        if (!S_ISDIR(status.st_mode)) return cannot_write(directory, path + " is not a directory");
-    }
-    return done();
+std::string without_slashes(std::string path) {
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    return path;
 }
 
-Result<UniqueFd> open_file(const std::string& path, Made& made) {
-    // Not O_APPEND: the writer's writes carry their offsets. O_RDWR: the last line is read. O_NONBLOCK: if the path
-    // is a FIFO or a device, open must not hang; it means nothing for a regular file.
-    constexpr int flags = O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    UniqueFd file(::open(path.c_str(), flags));
-    if (!file && errno == ENOENT) {
-        file.reset(::open(path.c_str(), flags | O_CREAT | O_EXCL, file_mode));
-        if (file) made.file(path);
-    }
-    if (!file) return cannot_write(path, errno);
-    struct stat status {};
-    if (::fstat(file.get(), &status) != 0) return cannot_write(path, errno);
-    if (!S_ISREG(status.st_mode)) return cannot_write(path, "it is not a regular file");
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK) return cannot_write(path, "another process writes to it");
-        // File systems without locks (ENOLCK, EOPNOTSUPP) are no reason to refuse.
-    }
-    return file;
-}
-
-// The file's size without a last line that is torn off, to which the file is cut. nullopt: errno says why.
-std::optional<off_t> repair_tail(int file) {
-    struct stat status {};
-    if (::fstat(file, &status) != 0) return std::nullopt;
-    std::array<char, 16 * 1024> chunk;
-    off_t keep = status.st_size;
-    while (keep > 0) {
-        const auto size = std::min(static_cast<std::size_t>(keep), chunk.size());
-        const auto start = keep - static_cast<off_t>(size);
-        const auto got = ::pread(file, chunk.data(), size, start);
-        if (got < 0 && errno == EINTR) continue;
-        if (got != static_cast<ssize_t>(size)) {
-            if (got >= 0) errno = EIO;
-            return std::nullopt;
-        }
-        const auto* newline = static_cast<const char*>(::memrchr(chunk.data(), '\n', size));
-        keep = newline == nullptr ? start : start + (newline - chunk.data()) + 1;
-        if (newline != nullptr) break;
-    }
-    if (keep < status.st_size && ::ftruncate(file, keep) != 0) return std::nullopt;
-    return keep;
-}
+bool is_full(int error) { return error == ENOSPC || error == EDQUOT; }
 
 }  // namespace
 
+void FileSink::request_rotation() noexcept { rotation_requests.fetch_add(1, std::memory_order_relaxed); }
+
 Result<std::unique_ptr<FileSink>> FileSink::open(const std::string& directory) {
-    if (directory.empty()) return fail("no directory for events", "name one with --events DIR", ErrorKind::usage);
-    Made made;
-    if (auto status = make_directories(directory, made); !status) return status.error();
-    const auto path = directory + (directory.back() == '/' ? "" : "/") + "transactions.jsonl";
-    auto file = open_file(path, made);
-    if (!file) return file.error();
-    const auto size = repair_tail(file->get());
-    if (!size) return cannot_write(path, errno);
-    // Opened anew, not duplicated: the kernel takes a ring down, with its registered file, some time after the process
-    // has ended. A lock on the same open file would live as long, and refuse the agent that is started next.
-    const auto same_file = "/proc/self/fd/" + std::to_string(file->get());
-    UniqueFd writer_file(::open(same_file.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!writer_file) return cannot_write(path, errno);
-    auto writer = make_writer(std::move(writer_file), static_cast<std::uint64_t>(*size));
-    made.keep();
-    return std::unique_ptr<FileSink>(new FileSink(path, std::move(*file), std::move(writer)));
+    FileSinkOptions options;
+    options.directory = directory;
+    return open(options);
 }
 
-FileSink::FileSink(std::string path, UniqueFd file, std::unique_ptr<FileWriter> writer)
-    : path_(std::move(path)), file_(std::move(file)), writer_(std::move(writer)) {
+Result<std::unique_ptr<FileSink>> FileSink::open(const FileSinkOptions& options, FileIo& io,
+                                                 const FileWriter::MakeChannel& make_channel) {
+    if (auto status = validate(options); !status) return status.error();
+    std::unique_ptr<FileSink> sink(new FileSink(options, io, make_channel));
+    if (auto status = sink->start(); !status) return status.error();
+    return sink;
+}
+
+FileSink::FileSink(FileSinkOptions options, FileIo& io, const FileWriter::MakeChannel& make_channel)
+    : options_(std::move(options)),
+      directory_(without_slashes(options_.directory)),
+      path_(directory_ + "/" + options_.stem + ".jsonl"),
+      io_(io),
+      writer_(io, options_.preallocate_bytes, make_channel) {
     line_.reserve(line_capacity_bytes);
 }
 
+Status FileSink::start() {
+    auto file = open_event_file(io_, path_, options_.file);
+    if (!file) return file.error();
+    clean_rotated(directory_, options_.stem);
+    if (const auto rotated = list_rotated(directory_, options_.stem); !rotated.empty())
+        last_stamp_ms_ = rotated.back().stamp_ms;
+    rotations_asked_ = rotation_requests.load(std::memory_order_relaxed);
+    const auto modified_s = static_cast<std::uint64_t>(file->modified_s);
+    const bool has_lines = file->bytes > 0;
+    if (auto status = use(std::move(*file)); !status) return status;
+    if (options_.rotate_interval_s != 0 && has_lines) period_ = modified_s / options_.rotate_interval_s;
+    if (options_.compression != Compression::none)
+        compressor_ =
+            std::make_unique<Compressor>(directory_, options_.stem, options_.compression, options_.compression_level);
+    apply_retention();
+    publish();
+    return done();
+}
+
 FileSink::~FileSink() {
-    const bool whole = static_cast<bool>(writer_->flush());
-    writer_.reset();
+    if (!file_.lock) return;
+    const bool whole = write_pending();
+    if (whole && options_.fsync != FsyncPolicy::never) writer_.sync();
+    writer_.detach();
     // A full disk may have cut the last line: readers need not wait for the next start to be rid of it.
-    if (!whole) repair_tail(file_.get());
+    if (!whole) cut_torn_line(io_, file_.lock.get());
+    publish();
+}
+
+Status FileSink::use(EventFile file) {
+    status_->repaired_bytes += file.cut_bytes;
+    if (file.cut_bytes > 0)
+        std::fprintf(stderr, "sonde: sink %s: %llu bytes of a torn last line were cut off %s\n", options_.name.c_str(),
+                     static_cast<unsigned long long>(file.cut_bytes), path_.c_str());
+    auto attached =
+        writer_.attach({std::move(file.buffered), std::move(file.direct), file.bytes, options_.rotate_bytes});
+    if (!attached) return fail("cannot write to " + path_ + ": " + attached.error().what);
+    flushed_offset_ = anchored_offset_ = file.bytes;
+    if (options_.rotate_interval_s != 0) period_ = wall_clock_ms() / 1000 / options_.rotate_interval_s;
+    file_ = std::move(file);
+    return done();
 }
 
 void FileSink::write(const Record& record) {
     line_.clear();
     append_event_json(line_, record);
     ++records_;
-    if (!writer_->append(line_)) ++failed_records_;
+    const bool too_large = options_.rotate_bytes != 0 && writer_.end_offset() > 0 &&
+                           writer_.end_offset() + line_.size() > options_.rotate_bytes;
+    if (too_large || rotation_requests.load(std::memory_order_relaxed) != rotations_asked_) rotate_if_due(line_.size());
+    if (writer_.append(line_)) return;
+    // Under load memory fills between two flushes: space that retention can free is freed at once.
+    const bool may_free = is_full(writer_.last_errno()) && Clock::now() >= next_freeing_;
+    if (may_free && write_pending() && writer_.append(line_)) return;
+    ++failed_records_;
 }
 
 Status FileSink::flush() {
-    const auto status = writer_->flush();
-    if (status) return done();
+    auto status = look_after_file();
+    if (status && !write_pending()) status = cannot_write(writer_.last_errno());
+    if (status) {
+        flushed_offset_ = writer_.end_offset();
+        status = keep_durable();
+    }
+    status_->able.store(static_cast<bool>(status), std::memory_order_relaxed);
+    status_->set_why(status ? std::string() : status.error().what);
+    if (status) {
+        rotate_if_due();
+        if (Clock::now() >= next_retention_) apply_retention();
+    }
+    publish();
+    return status;
+}
+
+// Writes what waits; a full disk is given room first, where that is allowed.
+bool FileSink::write_pending() {
+    while (!writer_.flush()) {
+        if (!is_full(writer_.last_errno()) || !free_space()) return false;
+    }
+    return true;
+}
+
+// `coming_bytes` are about to be appended.
+bool FileSink::rotation_due(std::size_t coming_bytes) {
+    const auto asked = rotation_requests.load(std::memory_order_relaxed);
+    if (std::exchange(rotations_asked_, asked) != asked) rotation_wanted_ = true;
+    if (writer_.end_offset() == 0) rotation_wanted_ = false;  // an empty file is as good as a new one
+    const bool too_large = options_.rotate_bytes != 0 && writer_.end_offset() + coming_bytes > options_.rotate_bytes;
+    const bool too_long =
+        options_.rotate_interval_s != 0 && wall_clock_ms() / 1000 / options_.rotate_interval_s != period_;
+    return writer_.end_offset() > 0 && (rotation_wanted_ || too_large || too_long);
+}
+
+// True: something was deleted.
+bool FileSink::free_space() {
+    writer_.release_reserved();
+    next_freeing_ = Clock::now() + retry_after;
+    if (!options_.retention.free_space_when_full) return false;
+    const auto files = list_rotated(directory_, options_.stem);
+    if (files.empty()) return false;
+    return remove(files.front());
+}
+
+Status FileSink::keep_durable() {
+    const auto failed = [&] {
+        return fail("cannot make " + path_ + " durable: " + std::generic_category().message(writer_.sync_errno()),
+                    "what was written since the last good sync may be lost in a power cut; look at the disk");
+    };
+    const auto doubtful = writer_.stats().doubtful_bytes;
+    if (options_.fsync == FsyncPolicy::batch) {
+        if (!writer_.sync()) return failed();
+    } else if (options_.fsync == FsyncPolicy::interval) {
+        writer_.poll();
+        if (const auto now = Clock::now(); now >= next_sync_) {
+            writer_.start_sync();
+            next_sync_ = now + std::chrono::milliseconds(options_.fsync_interval_ms);
+        }
+    }
+    return writer_.stats().doubtful_bytes == doubtful ? done() : failed();
+}
+
+void FileSink::publish() {
+    const auto& stats = writer_.stats();
+    const auto set = [](FileSinkStatus::Count& count, std::uint64_t value) {
+        count.store(value, std::memory_order_relaxed);
+    };
+    set(status_->appended_bytes, stats.appended_bytes);
+    set(status_->written_bytes, stats.written_bytes);
+    set(status_->durable_bytes, stats.durable_bytes);
+    set(status_->doubtful_bytes, stats.doubtful_bytes);
+    set(status_->rejected_bytes, stats.rejected_bytes);
+    set(status_->file_bytes, writer_.written_offset());
+    set(status_->errors, stats.errors + other_errors_);
+}
+
+Error FileSink::cannot_write(int error) const {
     return fail(
-        "cannot write to " + path_ + ": " + status.error().what,
+        "cannot write to " + path_ + ": " + std::generic_category().message(error),
         "records wait in memory and are then dropped; free space, or choose another directory with --events DIR");
 }
 
 SinkStats FileSink::stats() const {
-    const auto writer = writer_->stats();
-    return {
-        .records = records_, .bytes = writer.written_bytes, .failed_records = failed_records_, .errors = writer.errors};
+    const auto& writer = writer_.stats();
+    SinkStats stats;
+    stats.records = records_;
+    stats.bytes = writer.written_bytes;
+    stats.failed_records = failed_records_;
+    stats.errors = writer.errors + other_errors_;
+    return stats;
 }
 
 }  // namespace sonde

@@ -49,7 +49,7 @@ SendResult judge(const HttpResponse& response, std::int64_t now_s) {
 SendResult HttpTransport::send(std::string_view body, std::uint32_t records) {
     std::string packed;
     auto encoding = protocol_.content_encoding;
-    if (protocol_.compression == Compression::gzip) {
+    if (protocol_.compression == ContentCoding::gzip) {
         packed = gzip(body);
         if (!packed.empty()) {
             body = packed;

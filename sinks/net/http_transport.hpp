@@ -10,13 +10,13 @@
 
 namespace sonde {
 
-enum class Compression : std::uint8_t { none, gzip };
+enum class ContentCoding : std::uint8_t { none, gzip };
 
 // What a protocol over HTTP adds to a POST.
 struct HttpProtocol {
     std::string content_type;
-    std::string content_encoding;                 // of bodies as they come; empty: none
-    Compression compression = Compression::none;  // done here, when the batch is sent for the first time or again
+    std::string content_encoding;                     // of bodies as they come; empty: none
+    ContentCoding compression = ContentCoding::none;  // done here, when the batch is sent for the first time or again
     // Reads a 2xx answer: number of records refused and why. Empty: all were taken.
     std::function<std::uint32_t(const HttpResponse& response, std::string& error)> partial;
 };

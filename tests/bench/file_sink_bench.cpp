@@ -1,0 +1,144 @@
+// The file sink against fio in the same run: lines of 512 bytes through its writer, and fio's direct sequential writes
+// of 1 MiB, 16 deep, to a file beside it; in turns, so that both meet the same disk. Budget: 85% of fio's rate, 0.15
+// CPU seconds per GB. Then records through the whole sink, encoder included.
+//
+//   file_sink_bench [DIRECTORY [MB [ROUNDS]]]    default: here, 512 MB, 5 rounds; needs fio; removes what it writes
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sinks/file/file_sink.hpp"
+
+namespace sonde {
+namespace {
+
+constexpr double megabyte = 1e6;
+constexpr std::uint64_t preallocate_bytes = 32U << 20U;
+
+struct Measured {
+    double mb_per_s = 0;
+    double cpu_s_per_gb = 0;
+    double direct_share = 0;  // of the bytes
+};
+
+double cpu_s(int who) {
+    rusage usage{};
+    ::getrusage(who, &usage);
+    const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6; };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+Measured per_second_and_gb(double bytes, double started_s, double cpu_before_s, int who) {
+    return {bytes / megabyte / (now_s() - started_s), (cpu_s(who) - cpu_before_s) / (bytes / 1e9)};
+}
+
+// fio's own rate: its start and the reading of its job are no part of it. Its CPU time is that of the whole process.
+Measured run_fio(const std::string& path, std::uint64_t bytes) {
+    const auto command = "fio --name=x --filename='" + path + "' --rw=write --direct=1 --bs=1M --iodepth=16 " +
+                         "--ioengine=io_uring --fallocate=none --thread --minimal --size=" + std::to_string(bytes) + " 2>&1";
+    const auto cpu_before_s = cpu_s(RUSAGE_CHILDREN);
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
+    std::string text;
+    std::array<char, 4096> chunk;
+    for (std::size_t got = 0; pipe && (got = std::fread(chunk.data(), 1, chunk.size(), pipe.get())) > 0;)
+        text.append(chunk.data(), got);
+    constexpr int bandwidth_field = 47;  // of terse version 3: KiB/s of writes
+    std::size_t at = text.rfind("\n3;") + 1;
+    for (int field = 0; field < bandwidth_field; ++field) at = text.find(';', at) + 1;
+    const double kib_per_s = std::atof(text.c_str() + at);
+    if (kib_per_s <= 0) {
+        std::fprintf(stderr, "fio said: %s\n", text.c_str());
+        std::exit(1);
+    }
+    return {kib_per_s * 1024 / megabyte, (cpu_s(RUSAGE_CHILDREN) - cpu_before_s) / (static_cast<double>(bytes) / 1e9)};
+}
+
+Measured run_writer(const std::string& path, std::uint64_t bytes) {
+    auto file = open_event_file(FileIo::system(), path, {});
+    if (!file) std::fprintf(stderr, "%s\n", file.error().message().c_str()), std::exit(1);
+    std::string line(512, 'x');
+    line.back() = '\n';
+    const auto cpu_before_s = cpu_s(RUSAGE_SELF);
+    const auto started_s = now_s();
+    FileWriter writer(FileIo::system(), preallocate_bytes);
+    if (!writer.attach({std::move(file->buffered), std::move(file->direct), 0})) std::exit(1);
+    for (std::uint64_t done = 0; done < bytes; done += line.size()) writer.append(line);
+    if (!writer.flush()) std::fprintf(stderr, "cannot write: errno %d\n", writer.last_errno()), std::exit(1);
+    auto measured = per_second_and_gb(static_cast<double>(bytes), started_s, cpu_before_s, RUSAGE_SELF);
+    measured.direct_share = static_cast<double>(writer.stats().direct_bytes) / static_cast<double>(bytes);
+    return measured;
+}
+
+Measured run_sink(const std::string& directory, std::uint64_t bytes) {
+    FileSinkOptions options;
+    options.directory = directory;
+    options.stem = "file_sink_bench_records";
+    options.rotate_bytes = 0;
+    options.compression = Compression::none;
+    auto sink = FileSink::open(options);
+    if (!sink) std::fprintf(stderr, "%s\n", sink.error().message().c_str()), std::exit(1);
+    Transaction t;
+    t.time_ns = 1'767'323'045'678'901'234;
+    t.method = {"GET"};
+    t.path = {"/orders/42"};
+    t.status = 200;
+    const Record record = t;
+    const auto cpu_before_s = cpu_s(RUSAGE_SELF);
+    const auto started_s = now_s();
+    while ((*sink)->stats().bytes < bytes) (*sink)->write(record);
+    static_cast<void>((*sink)->flush());
+    const auto measured =
+        per_second_and_gb(static_cast<double>((*sink)->stats().bytes), started_s, cpu_before_s, RUSAGE_SELF);
+    ::unlink((*sink)->path().c_str());
+    return measured;
+}
+
+double median(std::vector<double> values) {
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+}
+
+int bench(const std::string& directory, std::uint64_t bytes, int rounds) {
+    const auto path = directory + "/file_sink_bench.jsonl";
+    std::vector<double> ratios, cpu;
+    std::printf("%8s %12s %12s %8s %14s %12s %8s\n", "round", "fio MB/s", "sonde MB/s", "ratio", "sonde CPU s/GB",
+                "fio CPU s/GB", "direct");
+    for (int round = 1; round <= rounds; ++round) {
+        // each goes first in turn
+        Measured fio, ours;
+        for (const bool is_fio : {round % 2 == 0, round % 2 != 0}) {
+            (is_fio ? fio : ours) = is_fio ? run_fio(path, bytes) : run_writer(path, bytes);
+            ::unlink(path.c_str());
+        }
+        ratios.push_back(ours.mb_per_s / fio.mb_per_s);
+        cpu.push_back(ours.cpu_s_per_gb);
+        std::printf("%8d %12.0f %12.0f %8.2f %14.3f %12.3f %7.0f%%\n", round, fio.mb_per_s, ours.mb_per_s,
+                    ratios.back(), ours.cpu_s_per_gb, fio.cpu_s_per_gb, 100 * ours.direct_share);
+    }
+    const auto whole = run_sink(directory, bytes);
+    std::printf("median: %.0f%% of fio (budget 85%%), %.3f CPU s/GB (budget 0.15)\n", 100 * median(ratios),
+                median(cpu));
+    std::printf("whole sink, encoder included: %.0f MB/s, %.3f CPU s/GB\n", whole.mb_per_s, whole.cpu_s_per_gb);
+    return 0;
+}
+
+}  // namespace
+}  // namespace sonde
+
+int main(int argc, char** argv) {
+    const std::string directory = argc > 1 ? argv[1] : ".";
+    const auto megabytes = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 512;
+    const int rounds = argc > 3 ? std::atoi(argv[3]) : 5;
+    // whole lines and whole blocks for both
+    return sonde::bench(directory, megabytes * 1'000'000 / 4096 * 4096, std::max(rounds, 1));
+}
