@@ -8,6 +8,7 @@
 #include "agent/model/event.hpp"
 #include "agent/pipeline/http2_session.hpp"
 #include "agent/pipeline/message_stream.hpp"
+#include "agent/protocol/forwarded.hpp"
 
 namespace sonde {
 
@@ -70,6 +71,12 @@ struct Connection {
     std::uint32_t last_reads_on_thread = 0;
     std::uint64_t last_event_ns = 0;
     std::unique_ptr<Http2Session> http2;  // with State::http2
+
+    // Who asked, by a request's headers. What a client sends about others is not about itself.
+    [[nodiscard]] Endpoint client_of(const ForwardedHeaders& forwarded, const TrustedProxies& trusted) const {
+        if (!endpoints_known) return {};
+        return side == Side::server ? forwarded.client(remote, trusted) : ForwardedHeaders{}.client(local, trusted);
+    }
 
     // Ready for another socket; keeps its memory.
     void recycle() {

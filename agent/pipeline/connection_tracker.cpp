@@ -14,7 +14,7 @@ constexpr std::size_t spare_max = 1024;
 ConnectionTracker::ConnectionTracker(const TrackerLimits& limits, Deliver deliver)
     : limits_(limits),
       http1_(limits_, realtime_offset_ns_, trusted_proxies_, stats_, reads_, deliver),
-      http2_(limits_, realtime_offset_ns_, http2_stats_, std::move(deliver)) {
+      http2_(limits_, realtime_offset_ns_, trusted_proxies_, http2_stats_, std::move(deliver)) {
     spare_.reserve(spare_max);
 }
 

@@ -64,7 +64,6 @@ private:
     void end_request(Connection& c);
     void end_response(Connection& c);
     void drop_lost_responses(Connection& c, std::uint32_t response_position);
-    [[nodiscard]] Endpoint client_of(const Connection& c, const ForwardedHeaders& forwarded) const;
     void assign_read(Connection& c, PendingRequest& request, bool shares);
     void deliver_front(Connection& c, Outcome outcome);
     void make_unreadable(Connection& c);

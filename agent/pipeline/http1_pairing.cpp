@@ -31,13 +31,6 @@ void Http1Exchange::assign_read(Connection& c, PendingRequest& request, bool sha
     request.reads_on_thread = c.last_reads_on_thread;
 }
 
-Endpoint Http1Exchange::client_of(const Connection& c, const ForwardedHeaders& forwarded) const {
-    if (!c.endpoints_known) return {};
-    // what a client sends about others is not about itself
-    return c.side == Side::server ? forwarded.client(c.remote, trusted_proxies_)
-                                  : ForwardedHeaders{}.client(c.local, trusted_proxies_);
-}
-
 void Http1Exchange::take_request(Connection& c, const RequestHead& head, const Head& event) {
     drop_lost_responses(c, event.ack);
     if (c.pending.size() >= limits_.max_pipelined) return make_unreadable(c);
@@ -56,7 +49,7 @@ void Http1Exchange::take_request(Connection& c, const RequestHead& head, const H
     request.last_ns = event.time_ns;
     request.start_seq = c.requests.start;
     request.ack = event.ack;
-    t.client_ip = client_of(c, head.forwarded);
+    t.client_ip = c.client_of(head.forwarded, trusted_proxies_);
     t.trace.span_id = span_id_of(t.cookie, request.start_seq, request.first_ns);
     request.ambiguous = c.has_gap && event.ack == c.gap_ack;
     request.is_connect_or_upgrade = head.method == "CONNECT" || head.upgrade;

@@ -249,6 +249,7 @@ void Http2Session::Direction::end_block() {
         stream->start_seq = block_seq_;
         auto& t = stream->transaction;
         t.cookie = session_.now_->cookie;
+        if (session_.client_of_) t.client_ip = session_.client_of_(forwarded_);
         t.trace = trace_context(trace_);
         t.trace.span_id = span_id_of(t.cookie, block_seq_, block_first_ns_);
         if (session_.side_ == Side::client)
@@ -269,7 +270,8 @@ bool Http2Session::Direction::inflate(Http2Stream* stream, bool opens) {
     status_ = 0;
     has_pseudo_field_ = false;
     trace_ = {};
-    trace_used_ = 0;
+    forwarded_ = {};
+    text_used_ = 0;
     const auto result = inflater_.inflate(block_, *this);
     fields_of_ = nullptr;
     bump(session_.stats_.unknown_fields, result.unknown);
@@ -320,15 +322,19 @@ void Http2Session::Direction::on_field(const HpackField& field) {
     else if (name == "content-type")
         t.grpc = is_grpc_content_type(field.value);
     else
-        take_trace_field(name, field.value);
+        take_other_field(name, field.value);
 }
 
-// What does not fit beside the others is as good as not sent: no trace header is that long.
-void Http2Session::Direction::take_trace_field(std::string_view name, std::string_view value) {
-    if (value.size() > trace_text_.size() - trace_used_) return;
-    const auto to = trace_text_.begin() + static_cast<std::ptrdiff_t>(trace_used_);
-    std::copy(value.begin(), value.end(), to);
-    if (trace_.take(name, {trace_text_.data() + trace_used_, value.size()})) trace_used_ += value.size();
+// What proxies and tracers add. A trace header that does not fit is as good as not sent, none is that long; a client's
+// address that does not fit is not known.
+void Http2Session::Direction::take_other_field(std::string_view name, std::string_view value) {
+    if (value.size() > text_.size() - text_used_) {
+        forwarded_.take(name, "unknown");
+        return;
+    }
+    std::copy(value.begin(), value.end(), text_.begin() + static_cast<std::ptrdiff_t>(text_used_));
+    const std::string_view kept(text_.data() + text_used_, value.size());
+    if (trace_.take(name, kept) || forwarded_.take(name, kept)) text_used_ += value.size();
 }
 
 void Http2Session::Direction::end_data(const sonde_http2_header& header) {

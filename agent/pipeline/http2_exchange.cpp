@@ -30,7 +30,7 @@ Http2Stream first_stream(const PendingRequest& upgrade) {
 void Http2Exchange::begin(Connection& c) {
     Http2Limits limits;
     limits.quiet_ns = limits_.quiet_ns;
-    c.http2 = std::make_unique<Http2Session>(c.side, limits, stats_, [this, &c](Transaction& t, std::uint32_t pid) {
+    auto deliver = [this, &c](Transaction& t, std::uint32_t pid) {
         t.tls = c.tls;
         t.time_ns += static_cast<std::uint64_t>(realtime_offset_ns_);
         if (c.endpoints_known) {
@@ -38,7 +38,10 @@ void Http2Exchange::begin(Connection& c) {
             t.client = c.side == Side::server ? c.remote : c.local;
         }
         deliver_(t, pid);
-    });
+    };
+    c.http2 = std::make_unique<Http2Session>(
+        c.side, limits, stats_, std::move(deliver),
+        [this, &c](const ForwardedHeaders& forwarded) { return c.client_of(forwarded, trusted_proxies_); });
     if (c.has_read) c.http2->on(c.last_read);
     if (!c.pending.empty()) c.http2->adopt(first_stream(c.pending.front()));
     c.pending.clear();

@@ -17,9 +17,13 @@ public:
     using Deliver = std::function<void(Transaction&, std::uint32_t pid)>;
 
     // All references outlive the exchange and the connections. realtime_offset_ns: CLOCK_REALTIME − CLOCK_MONOTONIC.
-    Http2Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns, Http2Stats& stats,
-                  Deliver deliver)
-        : limits_(limits), realtime_offset_ns_(realtime_offset_ns), stats_(stats), deliver_(std::move(deliver)) {}
+    Http2Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns,
+                  const TrustedProxies& trusted_proxies, Http2Stats& stats, Deliver deliver)
+        : limits_(limits),
+          realtime_offset_ns_(realtime_offset_ns),
+          trusted_proxies_(trusted_proxies),
+          stats_(stats),
+          deliver_(std::move(deliver)) {}
 
     // Of a connection that is HTTP/2, or was HTTP/1 until these frames.
     void on(Connection& c, const Http2Frames& event);
@@ -33,6 +37,7 @@ private:
 
     const TrackerLimits& limits_;
     const std::int64_t& realtime_offset_ns_;
+    const TrustedProxies& trusted_proxies_;
     Http2Stats& stats_;
     const Deliver deliver_;
 };
