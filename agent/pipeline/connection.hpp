@@ -8,6 +8,7 @@
 #include "agent/model/event.hpp"
 #include "agent/pipeline/http2_session.hpp"
 #include "agent/pipeline/message_stream.hpp"
+#include "agent/protocol/forwarded.hpp"
 
 namespace sonde {
 
@@ -70,6 +71,15 @@ struct Connection {
     std::uint32_t last_reads_on_thread = 0;
     std::uint64_t last_event_ns = 0;
     std::unique_ptr<Http2Session> http2;  // with State::http2
+
+    // Who asked, by a request's headers. whole_head: none of them is missing; otherwise what a trusted proxy said may
+    // be, and then nobody knows. What a client sends about others is not about itself.
+    [[nodiscard]] Endpoint client_of(const ForwardedHeaders& forwarded, const TrustedProxies& trusted,
+                                     bool whole_head) const {
+        if (!endpoints_known) return {};
+        if (side == Side::client) return ForwardedHeaders{}.client(local, trusted);
+        return whole_head || !trusted.contains(remote) ? forwarded.client(remote, trusted) : Endpoint{};
+    }
 
     // Ready for another socket; keeps its memory.
     void recycle() {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "agent/pipeline/client_of.hpp"
 #include "agent/pipeline/http1_exchange.hpp"
 #include "agent/pipeline/phases.hpp"
 #include "agent/pipeline/span_id.hpp"
@@ -50,7 +49,7 @@ void Http1Exchange::take_request(Connection& c, const RequestHead& head, const H
     request.last_ns = event.time_ns;
     request.start_seq = c.requests.start;
     request.ack = event.ack;
-    t.client_ip = client_of(c, trusted_proxies_, head.forwarded, head.state == ParseState::done);
+    t.client_ip = c.client_of(head.forwarded, trusted_proxies_, head.state == ParseState::done);
     t.trace.span_id = span_id_of(t.cookie, request.start_seq, request.first_ns);
     request.ambiguous = c.has_gap && event.ack == c.gap_ack;
     request.is_connect_or_upgrade = head.method == "CONNECT" || head.upgrade;

@@ -249,9 +249,9 @@ void Http2Session::Direction::end_block() {
         stream->start_seq = block_seq_;
         auto& t = stream->transaction;
         t.cookie = session_.now_->cookie;
+        if (session_.client_of_) t.client_ip = session_.client_of_(forwarded_, !t.head_incomplete);
         t.trace = trace_context(trace_);
         t.trace.span_id = span_id_of(t.cookie, block_seq_, block_first_ns_);
-        if (session_.client_of_) t.client_ip = session_.client_of_(forwarded_, !t.head_incomplete);
         if (session_.side_ == Side::client)
             stream->thread = session_.now_->thread;
         else if (session_.has_read_ && seq_before(block_seq_, session_.last_read_.copied_seq))
@@ -271,7 +271,7 @@ bool Http2Session::Direction::inflate(Http2Stream* stream, bool opens) {
     has_pseudo_field_ = false;
     trace_ = {};
     forwarded_ = {};
-    relayed_used_ = 0;
+    text_used_ = 0;
     const auto result = inflater_.inflate(block_, *this);
     fields_of_ = nullptr;
     bump(session_.stats_.unknown_fields, result.unknown);
@@ -322,19 +322,19 @@ void Http2Session::Direction::on_field(const HpackField& field) {
     else if (name == "content-type")
         t.grpc = is_grpc_content_type(field.value);
     else
-        take_relayed_field(name, field.value);
+        take_other_field(name, field.value);
 }
 
-// What does not fit beside the others is as good as not sent: no trace header is that long. Of a list of proxies it
-// says that the client is not known.
-void Http2Session::Direction::take_relayed_field(std::string_view name, std::string_view value) {
-    if (value.size() > relayed_text_.size() - relayed_used_) {
+// What proxies and tracers add. A trace header that does not fit is as good as not sent, none is that long; a client's
+// address that does not fit is not known.
+void Http2Session::Direction::take_other_field(std::string_view name, std::string_view value) {
+    if (value.size() > text_.size() - text_used_) {
         forwarded_.take(name, "unknown");
         return;
     }
-    std::copy(value.begin(), value.end(), relayed_text_.begin() + static_cast<std::ptrdiff_t>(relayed_used_));
-    const std::string_view kept(relayed_text_.data() + relayed_used_, value.size());
-    if (trace_.take(name, kept) || forwarded_.take(name, kept)) relayed_used_ += value.size();
+    std::copy(value.begin(), value.end(), text_.begin() + static_cast<std::ptrdiff_t>(text_used_));
+    const std::string_view kept(text_.data() + text_used_, value.size());
+    if (trace_.take(name, kept) || forwarded_.take(name, kept)) text_used_ += value.size();
 }
 
 void Http2Session::Direction::end_data(const sonde_http2_header& header) {

@@ -1,7 +1,5 @@
 #include "agent/pipeline/http2_exchange.hpp"
 
-#include "agent/pipeline/client_of.hpp"
-
 namespace sonde {
 namespace {
 
@@ -32,7 +30,7 @@ Http2Stream first_stream(const PendingRequest& upgrade) {
 void Http2Exchange::begin(Connection& c) {
     Http2Limits limits;
     limits.quiet_ns = limits_.quiet_ns;
-    c.http2 = std::make_unique<Http2Session>(c.side, limits, stats_, [this, &c](Transaction& t, std::uint32_t pid) {
+    auto deliver = [this, &c](Transaction& t, std::uint32_t pid) {
         t.tls = c.tls;
         t.time_ns += static_cast<std::uint64_t>(realtime_offset_ns_);
         if (c.endpoints_known) {
@@ -40,10 +38,11 @@ void Http2Exchange::begin(Connection& c) {
             t.client = c.side == Side::server ? c.remote : c.local;
         }
         deliver_(t, pid);
-    });
-    c.http2->set_client_of([this, &c](const ForwardedHeaders& forwarded, bool whole_head) {
-        return client_of(c, trusted_proxies_, forwarded, whole_head);
-    });
+    };
+    c.http2 = std::make_unique<Http2Session>(c.side, limits, stats_, std::move(deliver),
+                                             [this, &c](const ForwardedHeaders& forwarded, bool whole_head) {
+                                                 return c.client_of(forwarded, trusted_proxies_, whole_head);
+                                             });
     if (c.has_read) c.http2->on(c.last_read);
     if (!c.pending.empty()) c.http2->adopt(first_stream(c.pending.front()));
     c.pending.clear();

@@ -28,8 +28,8 @@ Outcome natural_outcome(const Transaction& t) {
 
 }  // namespace
 
-Http2Session::Http2Session(Side side, const Http2Limits& limits, Http2Stats& stats, Deliver deliver)
-    : side_(side), limits_(limits), stats_(stats), deliver_(std::move(deliver)) {
+Http2Session::Http2Session(Side side, const Http2Limits& limits, Http2Stats& stats, Deliver deliver, ClientOf client_of)
+    : side_(side), limits_(limits), stats_(stats), deliver_(std::move(deliver)), client_of_(std::move(client_of)) {
     bump(stats_.connections);
 }
 

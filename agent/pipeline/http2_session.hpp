@@ -48,11 +48,10 @@ public:
     // Called for each finished stream. time_ns is still CLOCK_MONOTONIC; addresses, route and service are open.
     using Deliver = std::function<void(Transaction&, std::uint32_t pid)>;
 
-    Http2Session(Side side, const Http2Limits& limits, Http2Stats& stats, Deliver deliver);
-    // Who asked, by what a request's head says of it (agent/pipeline/client_of.hpp); without it, that is not known.
+    // Tells who asked by what proxies say, called for each stream that opens; none: that stays unobserved.
     using ClientOf = std::function<Endpoint(const ForwardedHeaders& forwarded, bool whole_head)>;
-    void set_client_of(ClientOf client_of) { client_of_ = std::move(client_of); }
 
+    Http2Session(Side side, const Http2Limits& limits, Http2Stats& stats, Deliver deliver, ClientOf client_of = {});
     Http2Session(const Http2Session&) = delete;
     Http2Session& operator=(const Http2Session&) = delete;
 
@@ -98,7 +97,7 @@ private:
         void end_data(const sonde_http2_header& header);
         Http2Stream* target(bool& opens);
         bool inflate(Http2Stream* stream, bool opens);
-        void take_relayed_field(std::string_view name, std::string_view value);
+        void take_other_field(std::string_view name, std::string_view value);
 
         Http2Session& session_;
         const bool is_request_;
@@ -125,11 +124,10 @@ private:
         Http2Stream* fields_of_ = nullptr;
         std::uint16_t status_ = 0;
         bool has_pseudo_field_ = false;
-        // views into relayed_text_, since a field lives for one call
-        TraceHeaders trace_;
+        TraceHeaders trace_;  // these two are views into text_, since a field lives for one call
         ForwardedHeaders forwarded_;
-        std::array<char, 2048> relayed_text_;
-        std::size_t relayed_used_ = 0;
+        std::array<char, 2048> text_;
+        std::size_t text_used_ = 0;
     };
 
     struct Open {
@@ -151,7 +149,7 @@ private:
     const Http2Limits limits_;
     Http2Stats& stats_;
     const Deliver deliver_;
-    ClientOf client_of_;
+    const ClientOf client_of_;
     const Http2Frames* now_ = nullptr;  // while it is being read
     Direction requests_{*this, true};
     Direction responses_{*this, false};

@@ -24,14 +24,17 @@ protected:
         open.cookie = cookie;
         open.side = side;
         open.local.family = open.remote.family = AF_INET;
+        open.local.address = open.remote.address = {127, 0, 0, 1};
         open.local.port = 443;
         open.remote.port = 51000;
         tracker_.on(open);
     }
-    void exchange(Side side, bool tls, bool no_endpoints = false) {
+    void exchange(Side side, bool tls, bool no_endpoints = false, const test::Fields& more = {}) {
         test::Deflater requests, responses;
+        auto fields = request_fields("/a");
+        fields.insert(fields.end(), more.begin(), more.end());
         send(client_, 0, side, side == Side::client, tls, no_endpoints,
-             std::string(test::http2_preface) + requests.headers(1, request_fields("/a"), SONDE_HTTP2_END_STREAM));
+             std::string(test::http2_preface) + requests.headers(1, fields, SONDE_HTTP2_END_STREAM));
         send(server_, 0, side, side == Side::server, tls, no_endpoints,
              responses.headers(1, {{":status", "204"}}, SONDE_HTTP2_END_STREAM));
     }
@@ -74,6 +77,22 @@ TEST_F(Http2ExchangeTest, OfPacketsHasItsEndpoints) {
     EXPECT_FALSE(done_[0].tls);
     EXPECT_EQ(done_[0].server.port, 443);
     EXPECT_EQ(done_[0].client.port, 51000);
+}
+
+TEST_F(Http2ExchangeTest, ProxiesOfThisMachineTellTheClient) {
+    announce(Side::server);
+    exchange(Side::server, false, false, {{"x-forwarded-for", "192.0.2.7"}});
+    ASSERT_EQ(done_.size(), 1u);
+    EXPECT_EQ(done_[0].client_ip.family, AF_INET);
+    EXPECT_EQ(done_[0].client_ip.address[3], 7);
+}
+
+TEST_F(Http2ExchangeTest, AClientThatDidNotFitIsNotKnown) {
+    announce(Side::server);
+    std::string list(3000, ' ');
+    exchange(Side::server, false, false, {{"x-forwarded-for", "192.0.2.7," + list + "127.0.0.1"}});
+    ASSERT_EQ(done_.size(), 1u);
+    EXPECT_EQ(done_[0].client_ip.family, 0);
 }
 
 TEST_F(Http2ExchangeTest, OfPlaintextSaysItselfWhoseItIs) {
