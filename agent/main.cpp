@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/command/commands.hpp"
+#include "agent/command/reading_cli.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/http/access.hpp"
 
@@ -78,6 +79,8 @@ int main(int argc, char** argv) {
     check->add_option("--explain-redaction", file, "Sample lines: show what would be redacted, and by which rule")
         ->required();
 
+    sonde::ReadingCommands reading(app);
+
     auto* version = app.add_subcommand("version", "Print the version");
 
     try {
@@ -90,6 +93,7 @@ int main(int argc, char** argv) {
         if (!token) return sonde::report(token.error());
         config.http.token = std::move(*token);
     }
+    if (const auto code = reading.run()) return *code;
     if (run->parsed()) return sonde::run_command(config);
     if (record->parsed()) return sonde::record_command(config, file, seconds);
     if (replay->parsed()) return sonde::replay_command(config, file);
