@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/command/commands.hpp"
+#include "agent/command/reading_cli.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/http/access.hpp"
 
@@ -132,6 +133,8 @@ int main(int argc, char** argv) {
     check->add_flag("--schema", check_options.schema, "Print the JSON Schema");
     check->add_flag("--docs", check_options.docs, "Print docs/configuration.md");
 
+    sonde::ReadingCommands reading(app);
+
     auto* version = app.add_subcommand("version", "Print the version");
 
     try {
@@ -139,6 +142,7 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
+    if (const auto code = reading.run()) return *code;
     if (version->parsed()) return sonde::version_command();
     if (check->parsed()) {
         options.set_file(file);

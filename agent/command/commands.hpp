@@ -4,6 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "agent/command/query.hpp"
+#include "agent/command/tail.hpp"
+#include "agent/command/top.hpp"
 #include "agent/config/load.hpp"
 #include "agent/redact/policy.hpp"
 
@@ -28,6 +31,12 @@ struct CheckConfigOptions {
 int check_config_command(const CheckConfigOptions& options);
 // All findings on stderr, one a line; returns the exit code.
 int report(const std::vector<ConfigFinding>& findings);
+// Live tables of a running agent's endpoints and processes.
+int top_command(const TopOptions& options);
+// Its transactions as they come.
+int tail_command(const TailOptions& options);
+// Questions about events files.
+int query_command(const QueryOptions& options);
 int version_command();
 
 }  // namespace sonde

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <tuple>
 
+#include "agent/command/terminal_text.hpp"
+
 namespace sonde {
 namespace {
 
@@ -28,58 +30,23 @@ std::string format(const char* pattern, Args... args) {
     return text;
 }
 
-// Columns of a terminal that the text takes: UTF-8 continuation bytes take none.
-std::size_t width_of(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
-// Paths come from strangers: no escape sequence may reach the terminal.
-std::string safe(std::string_view text) {
-    std::string out(text);
-    for (auto& c : out)
-        if (c < 0x20 || c > 0x7e) c = '?';
-    return out;
-}
-
-std::string endpoint_text(const EndpointRow& row) { return safe(row.method + " " + std::string(row.route)); }
-
-// Left-aligned ASCII, cut with an ellipsis.
-std::string left(std::string text, std::size_t width) {
-    if (text.size() > width) return width == 0 ? std::string{} : text.substr(0, width - 1) + "…";
-    return text.append(width - text.size(), ' ');
-}
-
-std::string right(const std::string& text, std::size_t width) {
-    return std::string(width - std::min(width, width_of(text)), ' ') + text;
-}
-
-std::string readable_rate(double per_s) {
-    if (per_s < 999.95) return format("%.1f", per_s);
-    if (per_s < 9999.5) return format("%.0f", per_s);
-    return per_s < 999.5e3 ? format("%.0fk", per_s / 1e3) : format("%.1fM", per_s / 1e6);
-}
-
-std::string readable_percent(double percent) {
-    return format(percent > 0 && percent < 9.95 ? "%.1f" : "%.0f", percent);
-}
+std::string endpoint_text(const EndpointRow& row) { return printable(row.method + " " + std::string(row.route)); }
 
 std::string numbers(const EndpointRow& row) {
-    return right(readable_rate(row.rate_per_s), 7) + right(readable_percent(row.error_percent), 5) +
-           right(readable_duration(row.p50_ns), 8) + right(readable_duration(row.p95_ns), 8) +
-           right(readable_duration(row.p99_ns), 8) +
-           right(row.queue_percent < 0 ? "-" : readable_percent(row.queue_percent), 7);
+    return fit_right(readable_rate(row.rate_per_s), 7) + fit_right(readable_percent(row.error_percent), 5) +
+           fit_right(readable_duration(row.p50_ns), 8) + fit_right(readable_duration(row.p95_ns), 8) +
+           fit_right(readable_duration(row.p99_ns), 8) +
+           fit_right(row.queue_percent < 0 ? "-" : readable_percent(row.queue_percent), 7);
 }
 
 std::string titles() {
-    return right("RATE/s", 7) + right("ERR%", 5) + right("p50", 8) + right("p95", 8) + right("p99", 8) +
-           right("QUEUE%", 7);
+    return fit_right("RATE/s", 7) + fit_right("ERR%", 5) + fit_right("p50", 8) + fit_right("p95", 8) +
+           fit_right("p99", 8) + fit_right("QUEUE%", 7);
 }
 
-std::string line_of(std::string service, std::string endpoint, std::string side, std::size_t service_width,
-                    std::size_t route_width) {
-    return left(std::move(service), service_width) + " " + left(std::move(endpoint), route_width) + " " +
-           left(std::move(side), side_width);
+std::string line_of(std::string_view service, std::string_view endpoint, std::string_view side,
+                    std::size_t service_width, std::size_t route_width) {
+    return fit_left(service, service_width) + " " + fit_left(endpoint, route_width) + " " + fit_left(side, side_width);
 }
 
 std::string side_text(Side side) { return side == Side::server ? "in" : "out"; }
@@ -98,14 +65,6 @@ std::size_t widest_service(const std::vector<EndpointRow>& rows) {
 }
 
 }  // namespace
-
-std::string readable_duration(std::uint64_t duration_ns) {
-    const auto us = static_cast<double>(duration_ns) / 1e3;
-    if (us < 999.5) return format("%.0f µs", us);
-    if (us < 9950) return format("%.1f ms", us / 1e3);
-    if (us < 999500) return format("%.0f ms", us / 1e3);
-    return us < 99.5e6 ? format("%.1f s", us / 1e6) : format("%.0f s", us / 1e6);
-}
 
 std::size_t EndpointTable::KeyHash::operator()(const Key& key) const {
     const std::hash<std::string_view> hash;
@@ -197,7 +156,7 @@ std::string EndpointTable::render(const std::vector<EndpointRow>& rows, const Ta
     for (std::size_t i = 0; i < shown; ++i) {
         const auto& row = rows[i];
         const bool bad = row.error_percent > 0;
-        out += line_of(safe(row.service), endpoint_text(row), side_text(row.side), service_width, route_width);
+        out += line_of(printable(row.service), endpoint_text(row), side_text(row.side), service_width, route_width);
         out += (bad ? paint(red) : "") + numbers(row) + (bad ? paint(plain) : "") + "\n";
     }
     if (shown < rows.size()) out += format("… and %zu more\n", rows.size() - shown);
@@ -212,8 +171,9 @@ std::vector<std::string> EndpointTable::render_lines(const std::vector<EndpointR
     for (const auto& row : rows) route_width = std::max(route_width, row.method.size() + 1 + row.route.size());
     out.push_back(line_of("SERVICE", "METHOD ROUTE", "SIDE", service_width, route_width) + titles());
     for (const auto& row : rows)
-        out.push_back(line_of(safe(row.service), endpoint_text(row), side_text(row.side), service_width, route_width) +
-                      numbers(row));
+        out.push_back(
+            line_of(printable(row.service), endpoint_text(row), side_text(row.side), service_width, route_width) +
+            numbers(row));
     return out;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/base/inline_string.hpp"
+#include "agent/command/terminal_text.hpp"
 #include "agent/metric/histogram.hpp"
 #include "agent/model/transaction.hpp"
 
@@ -74,8 +75,5 @@ private:
     std::unordered_map<Key, std::unique_ptr<Endpoint>, KeyHash> endpoints_;
     Endpoint rest_;
 };
-
-// "2.9 ms", "310 µs", "1.2 s"
-std::string readable_duration(std::uint64_t duration_ns);
 
 }  // namespace sonde

@@ -1,0 +1,178 @@
+#include "agent/command/tail.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "agent/command/agent_client.hpp"
+#include "agent/command/commands.hpp"
+#include "agent/command/terminal.hpp"
+#include "agent/command/terminal_text.hpp"
+#include "agent/model/transaction.hpp"
+#include "agent/query/filter.hpp"
+
+namespace sonde {
+namespace json = boost::json;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* red = "\x1b[31m";
+constexpr const char* yellow = "\x1b[33m";
+constexpr const char* plain = "\x1b[0m";
+
+// "queue 0.4 cpu 1.2 …" in milliseconds; what was not observed, and what is 0, is left out.
+std::string phases_text(const json::object& transaction) {
+    std::string out;
+    const auto* phases = object_at(transaction, "phases");
+    if (phases == nullptr) return out;
+    for (const auto name : phase_names) {
+        const auto ns = number_at(*phases, std::string(name) + "_ns", -1);
+        if (ns < 1000) continue;
+        out += (out.empty() ? "" : "  ") + std::string(name) + " " + readable_duration(static_cast<std::uint64_t>(ns));
+    }
+    return out;
+}
+
+class Tail {
+public:
+    Tail(const TailOptions& options, std::string filters, int own_port)
+        : options_(options),
+          filters_(std::move(filters)),
+          own_port_(own_port),
+          columns_(is_terminal(STDOUT_FILENO) ? static_cast<std::size_t>(terminal_size(STDOUT_FILENO).columns) : 0),
+          colour_(wants_colour(STDOUT_FILENO)) {}
+
+    // What was there before, newest last.
+    Status begin() {
+        const auto answer = ask_agent(
+            options_.agent,
+            "/api/v1/transactions?limit=" + std::to_string(std::max<std::uint64_t>(1, options_.last)) + filters_);
+        if (!answer) return answer.error();
+        cursor_ = text_at(*answer, "next");
+        const auto& rows = array_at(*answer, "transactions");
+        if (options_.last > 0)
+            for (auto row = rows.rbegin(); row != rows.rend(); ++row) show(row->as_object());
+        std::fflush(stdout);
+        return done();
+    }
+
+    Status look() {
+        // several answers where one does not hold all
+        for (bool more = true; more;) {
+            const auto answer =
+                ask_agent(options_.agent, "/api/v1/transactions?limit=1000&after=" + cursor_ + filters_);
+            if (!answer) return answer.error();
+            if (const auto* restarted = answer->if_contains("restarted"); restarted != nullptr && *restarted == true)
+                std::fprintf(stderr, "… the agent was restarted …\n");
+            cursor_ = text_at(*answer, "next");
+            const auto& rows = array_at(*answer, "transactions");
+            for (const auto& row : rows) show(row.as_object());
+            std::fflush(stdout);
+            if (const auto missed = number_at(*answer, "missed"); missed > 0)
+                std::fprintf(stderr, "… %s transactions were not kept: the agent keeps up to 250 a second …\n",
+                             readable_count(missed).c_str());
+            more = rows.size() >= 1000;
+        }
+        return done();
+    }
+
+private:
+    void show(const json::object& transaction) const {
+        const auto* server = object_at(transaction, "server");
+        const bool is_own = text_at(transaction, "side") == "client" && server != nullptr &&
+                            static_cast<int>(number_at(*server, "port")) == own_port_;
+        if (is_own) return;  // our own questions
+        const auto line = options_.json ? json::serialize(transaction) : tail_line(transaction, columns_, colour_);
+        std::printf("%s\n", line.c_str());
+    }
+
+    const TailOptions& options_;
+    const std::string filters_;
+    const int own_port_;
+    const std::size_t columns_;
+    const bool colour_;
+    std::string cursor_;
+};
+
+Result<std::string> filters_of(const TailOptions& options) {
+    std::string out;
+    const auto add = [&out](const char* name, const std::string& value) {
+        if (!value.empty()) out += std::string("&") + name + "=" + url_encode(value);
+    };
+    add("service", options.service);
+    add("route", options.route);
+    add("method", options.method);
+    add("status", options.status);
+    add("side", options.side);
+    add("outcome", options.outcome);
+    if (!options.min_duration.empty()) {
+        const auto ns = parse_duration_ns(options.min_duration);
+        if (!ns) return ns.error();
+        add("min_duration_ns", std::to_string(*ns));
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string tail_line(const json::object& transaction, std::size_t columns, bool colour) {
+    const auto status = static_cast<int>(number_at(transaction, "status"));
+    const auto outcome = text_at(transaction, "outcome");
+    const auto path = text_at(transaction, "path");
+    const bool server = text_at(transaction, "side") == "server";
+    // 2026-01-02T03:04:05.678901234Z: the clock, to the millisecond
+    const auto time = text_at(transaction, "time");
+    auto head = printable(time.size() >= 23 ? time.substr(11, 12) : time) + " " + (server ? "in  " : "out ");
+    const auto tail =
+        fit_right(status == 0 ? "-" : std::to_string(status), 4) +
+        fit_right(readable_duration(static_cast<std::uint64_t>(number_at(transaction, "duration_ns"))), 8);
+    auto phases = phases_text(transaction);
+    if (outcome != "ok" && outcome != "error") phases = printable(outcome) + (phases.empty() ? "" : "  " + phases);
+    const auto what =
+        printable(text_at(transaction, "method") + " " + (path.empty() ? text_at(transaction, "route") : path));
+    const auto service = printable(text_at(transaction, "service"));
+    std::string line;
+    if (columns == 0) {
+        line = head + fit_left(service, std::max<std::size_t>(20, service.size())) + " " +
+               fit_left(what, std::max<std::size_t>(30, what.size())) + tail + "  " + phases;
+    } else {
+        const auto service_width = columns >= 120 ? std::size_t{24} : std::size_t{16};
+        const auto fixed = width_of(head) + service_width + 1 + 12;
+        const auto left = columns > fixed + 20 ? columns - fixed : 20;
+        const auto what_width = std::min<std::size_t>(60, columns >= 120 ? left / 2 : left - 8);
+        line = head + fit_left(service, service_width) + " " + fit_left(what, what_width) + tail;
+        const auto room = columns > width_of(line) + 2 ? columns - width_of(line) - 2 : 0;
+        if (room >= 12) line += "  " + (width_of(phases) <= room ? phases : fit_left(phases, room));
+    }
+    const char* style = outcome == "error" || status >= 500 ? red : outcome != "ok" || status >= 400 ? yellow : nullptr;
+    return colour && style != nullptr ? style + line + plain : line;
+}
+
+int tail_command(const TailOptions& options) {
+    const StopSignals signals;
+    auto filters = filters_of(options);
+    if (!filters) return report(filters.error());
+    const auto port = options.agent.address.substr(options.agent.address.rfind(':') + 1);
+    Tail tail(options, std::move(*filters), std::atoi(port.c_str()));
+    if (const auto begun = tail.begin(); !begun) return report(begun.error());
+    const auto started = Clock::now();
+    const auto interval = std::chrono::duration<double>(options.interval_s);
+    bool lost = false;
+    while (!StopSignals::stop_requested() && std::ferror(stdout) == 0) {
+        std::this_thread::sleep_for(interval);
+        if (const auto looked = tail.look(); looked) {
+            lost = false;
+        } else if (!lost) {  // said once; the agent may come back
+            lost = true;
+            report(looked.error());
+        }
+        if (options.seconds > 0 && Clock::now() - started >= std::chrono::duration<double>(options.seconds)) break;
+    }
+    return lost ? 1 : 0;
+}
+
+}  // namespace sonde
