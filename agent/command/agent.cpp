@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <iterator>
+
 #include "agent/command/delivery_metrics.hpp"
 #include "agent/http/metrics_handler.hpp"
 #include "sinks/file/file_sink.hpp"
@@ -83,7 +85,11 @@ private:
 
 }  // namespace
 
-Agent::~Agent() = default;
+Agent::~Agent() {
+    // their threads may ask for samples, which are about all of them
+    for (auto& delivery : deliveries_) delivery->request_stop();
+    for (auto& delivery : deliveries_) delivery->stop();
+}
 
 std::vector<Sample> Agent::samples() const {
     std::vector<Sample> out;
@@ -147,6 +153,14 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     Handlers handlers;
     metrics.push_back(agent->self_metrics_);
     metrics.push_back(agent->pipeline_->tls_connections());
+    const auto collect = [metrics] {
+        std::vector<prometheus::MetricFamily> families;
+        for (const auto& each : metrics) {
+            auto more = each->Collect();
+            std::move(more.begin(), more.end(), std::back_inserter(families));
+        }
+        return families;
+    };
     handlers["/metrics"] = metrics_handler(std::move(metrics));
     handlers["/healthz"] = [ready] { return ready("alive\n"); };
     handlers["/readyz"] = [ready, raw = agent.get(), probes_attached = std::move(probes_attached)] {
@@ -165,10 +179,10 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->pipeline_->add(*agent->deliveries_.back());
     }
     for (const auto& sink : config.sinks) {
-        auto delivery = make_delivery(sink);
+        auto delivery = make_delivery(sink, {.collect = collect});
         if (!delivery) return delivery.error();
         agent->deliveries_.push_back(std::move(*delivery));
-        agent->pipeline_->add(*agent->deliveries_.back());
+        if (takes_records(sink.type)) agent->pipeline_->add(*agent->deliveries_.back());
     }
     if (agent->resources_) agent->resources_->start();
     agent->sinks_open_.store(true, std::memory_order_release);
