@@ -1,11 +1,15 @@
 #include "sinks/make_sink.hpp"
 
+#include <unistd.h>
+
 #include <array>
+#include <chrono>
 #include <random>
 #include <utility>
 
 #include "sinks/file/file_sink.hpp"
 #include "sinks/null_sink.hpp"
+#include "sinks/statsd/datagram_transport.hpp"
 
 namespace sonde {
 namespace {
@@ -22,6 +26,20 @@ Error of_sink(const SinkOptions& options, Error error) {
     return error;
 }
 
+std::uint64_t seed() { return std::uint64_t{std::random_device()()} << 32U | std::random_device()(); }
+
+std::string machine_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+// Where the user has not said it.
+void fill_in(std::vector<std::pair<std::string, std::string>>& pairs, const std::string& name, std::string value) {
+    for (const auto& [known, ignored] : pairs)
+        if (known == name) return;
+    if (!value.empty()) pairs.emplace_back(name, std::move(value));
+}
+
 Result<BatchSenderParts> make_parts(const SinkOptions& options, std::unique_ptr<Transport> transport) {
     BatchSenderParts parts;
     parts.name = name_of(options);
@@ -29,7 +47,7 @@ Result<BatchSenderParts> make_parts(const SinkOptions& options, std::unique_ptr<
     parts.retry = options.retry;
     parts.breaker = options.breaker;
     parts.spool_max_age_ms = options.spool.max_age_ms;
-    parts.seed = std::random_device()();
+    parts.seed = seed();
     if (options.fallback) {
         auto fallback = make_sink(*options.fallback);
         if (!fallback) return fallback.error();
@@ -84,6 +102,47 @@ Result<std::unique_ptr<Sink>> make_loki(const SinkOptions& options) {
     return make_http_sink(options, std::move(http), std::move(protocol), std::move(*encoder));
 }
 
+Result<std::unique_ptr<Sink>> make_otlp(const SinkOptions& options) {
+    HttpProtocol protocol;
+    const auto format = options.otlp.format;
+    protocol.content_type = format == OtlpFormat::protobuf ? protobuf_type : json_type;
+    protocol.compression = options.otlp.gzip ? ContentCoding::gzip : ContentCoding::none;
+    protocol.partial = [format](const HttpResponse& response, std::string& error) {
+        return read_partial_success(format, response.body, error);
+    };
+    auto otlp = options.otlp;
+    fill_in(otlp.resource, "host.name", machine_name());
+    return make_http_sink(options, options.http, std::move(protocol),
+                          std::make_unique<OtlpEncoder>(std::move(otlp), SONDE_VERSION, seed()));
+}
+
+Result<std::unique_ptr<Sink>> make_remote_write(const SinkOptions& options, const SinkContext& context) {
+    if (!context.collect) return fail("there are no metrics to send here");
+    auto http = options.http;
+    http.headers.emplace_back("X-Prometheus-Remote-Write-Version", "0.1.0");
+    HttpProtocol protocol;
+    protocol.content_type = protobuf_type;
+    protocol.content_encoding = "snappy";
+    auto remote_write = options.remote_write;
+    fill_in(remote_write.external_labels, "job", "sonde");
+    fill_in(remote_write.external_labels, "instance", machine_name());
+    const auto real_ms = [] {
+        const auto now = std::chrono::system_clock::now().time_since_epoch();
+        return static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+    };
+    return make_http_sink(options, std::move(http), std::move(protocol),
+                          std::make_unique<RemoteWriteEncoder>(std::move(remote_write), context.collect, real_ms));
+}
+
+Result<std::unique_ptr<Sink>> make_statsd(const SinkOptions& options) {
+    if (!(options.statsd.sample_rate > 0 && options.statsd.sample_rate <= 1))
+        return fail("a sample rate of " + std::to_string(options.statsd.sample_rate), "more than 0, 1 at most",
+                    ErrorKind::usage);
+    auto transport = DatagramTransport::create(options.statsd.address, options.statsd.max_packet_bytes);
+    if (!transport) return transport.error();
+    return make_batch_sink(options, std::make_unique<StatsdEncoder>(options.statsd, seed()), std::move(*transport));
+}
+
 Result<std::unique_ptr<Sink>> make_file(const SinkOptions& options) {
     auto file = options.file;
     file.name = name_of(options);
@@ -99,7 +158,7 @@ Result<std::unique_ptr<Sink>> make_stdout(const SinkOptions& options) {
     return std::unique_ptr<Sink>(std::make_unique<StdoutSink>(out));
 }
 
-Result<std::unique_ptr<Sink>> make_by_type(const SinkOptions& options) {
+Result<std::unique_ptr<Sink>> make_by_type(const SinkOptions& options, const SinkContext& context) {
     switch (options.type) {
         case SinkType::file:
             return make_file(options);
@@ -111,6 +170,12 @@ Result<std::unique_ptr<Sink>> make_by_type(const SinkOptions& options) {
             return make_webhook(options);
         case SinkType::loki:
             return make_loki(options);
+        case SinkType::otlp:
+            return make_otlp(options);
+        case SinkType::prometheus_remote_write:
+            return make_remote_write(options, context);
+        case SinkType::statsd:
+            return make_statsd(options);
     }
     return fail("no such type of sink", {}, ErrorKind::usage);
 }
@@ -118,20 +183,21 @@ Result<std::unique_ptr<Sink>> make_by_type(const SinkOptions& options) {
 }  // namespace
 
 std::string_view to_string(SinkType type) {
-    constexpr std::array<std::string_view, 5> names{"file", "stdout", "null", "http", "loki"};
+    constexpr std::array<std::string_view, 8> names{
+        "file", "stdout", "null", "http", "loki", "otlp", "prometheus_remote_write", "statsd"};
     return names[static_cast<std::size_t>(type)];
 }
 
-Result<std::unique_ptr<Sink>> make_sink(const SinkOptions& options) {
-    auto sink = make_by_type(options);
+Result<std::unique_ptr<Sink>> make_sink(const SinkOptions& options, const SinkContext& context) {
+    auto sink = make_by_type(options, context);
     if (!sink) return of_sink(options, sink.error());
     return sink;
 }
 
-Result<std::unique_ptr<Delivery>> make_delivery(const SinkOptions& options) {
+Result<std::unique_ptr<Delivery>> make_delivery(const SinkOptions& options, const SinkContext& context) {
     auto filter = RecordFilter::build(options.filter);
     if (!filter) return of_sink(options, filter.error());
-    auto sink = make_sink(options);
+    auto sink = make_sink(options, context);
     if (!sink) return sink.error();
     return std::make_unique<Delivery>(std::move(*sink), options.queue, std::move(*filter), name_of(options));
 }

@@ -13,11 +13,14 @@
 #include "sinks/loki/loki_encoder.hpp"
 #include "sinks/net/http_client.hpp"
 #include "sinks/net/http_transport.hpp"
+#include "sinks/otlp/otlp_encoder.hpp"
+#include "sinks/remote_write/remote_write_encoder.hpp"
+#include "sinks/statsd/statsd_encoder.hpp"
 #include "sinks/stdout/stdout_sink.hpp"
 
 namespace sonde {
 
-enum class SinkType : std::uint8_t { file, stdout, null, http, loki };
+enum class SinkType : std::uint8_t { file, stdout, null, http, loki, otlp, prometheus_remote_write, statsd };
 
 struct WebhookOptions {
     JsonBatch form = JsonBatch::array;
@@ -39,9 +42,12 @@ struct SinkOptions {
     BreakerOptions breaker{};
     SpoolOptions spool{};
     std::shared_ptr<const SinkOptions> fallback{};  // file or null; of this sink alone
-    HttpClientOptions http{};
+    HttpClientOptions http{};                       // http, loki, otlp, prometheus_remote_write
     WebhookOptions webhook{};
     LokiOptions loki{};
+    OtlpOptions otlp{};
+    RemoteWriteOptions remote_write{};
+    StatsdOptions statsd{};
 };
 
 }  // namespace sonde

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <iterator>
 
 #include "agent/api/api.hpp"
 #include "agent/api/config_json.hpp"
@@ -48,7 +49,11 @@ private:
 
 }  // namespace
 
-Agent::~Agent() = default;
+Agent::~Agent() {
+    // their threads may ask for samples, which are about all of them
+    for (auto& delivery : deliveries_) delivery->request_stop();
+    for (auto& delivery : deliveries_) delivery->stop();
+}
 
 std::vector<Sample> Agent::samples() const {
     std::vector<Sample> out;
@@ -130,6 +135,14 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     metrics.push_back(agent->self_metrics_);
     metrics.push_back(agent->pipeline_->tls_connections());
     agent->add_api(handlers, config, source, features, metrics);
+    const auto collect = [metrics] {
+        std::vector<prometheus::MetricFamily> families;
+        for (const auto& each : metrics) {
+            auto more = each->Collect();
+            std::move(more.begin(), more.end(), std::back_inserter(families));
+        }
+        return families;
+    };
     handlers["/metrics"] = metrics_handler(std::move(metrics));
     handlers["/healthz"] = [plain](const Request&) { return plain(200, "alive\n"); };
     handlers["/readyz"] = [plain, raw = agent.get(), probes_attached = std::move(probes_attached)](const Request&) {
@@ -149,10 +162,10 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->pipeline_->add(*agent->deliveries_.back());
     }
     for (const auto& sink : config.sinks) {
-        auto delivery = make_delivery(sink);
+        auto delivery = make_delivery(sink, {.collect = collect});
         if (!delivery) return delivery.error();
         agent->deliveries_.push_back(std::move(*delivery));
-        agent->pipeline_->add(*agent->deliveries_.back());
+        if (takes_records(sink.type)) agent->pipeline_->add(*agent->deliveries_.back());
     }
     if (agent->resources_) agent->resources_->start();
     if (agent->history_) agent->history_->start();

@@ -30,6 +30,7 @@ inline Transaction sample_transaction(std::uint64_t number, std::string_view ser
     transaction.trace.span_id = 0x1122334455667788 + number;
     transaction.server = {.address = {10, 0, 0, 5}, .port = 8080, .family = 2};
     transaction.client = {.address = {10, 0, 0, 7}, .port = 51234, .family = 2};
+    transaction.client_ip = {.address = {203, 0, 113, 9}, .port = 0, .family = 2};
     return transaction;
 }
 

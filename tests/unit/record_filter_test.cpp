@@ -91,7 +91,7 @@ TEST(RecordFilter, ByFields) {
     EXPECT_FALSE(RecordFilter::build({.fields = {{.field = "colour", .values = {"red"}}}}));
 }
 
-std::string written(const FieldOptions& options, const Record& record) {
+std::string written(const FieldSelectionOptions& options, const Record& record) {
     std::string out = "before";
     EventWriter(options).append(out, record);
     return out.substr(6);
