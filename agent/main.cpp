@@ -6,7 +6,6 @@
 #include "agent/command/commands.hpp"
 #include "agent/command/reading_cli.hpp"
 #include "agent/command/terminal.hpp"
-#include "agent/http/access.hpp"
 
 namespace {
 

@@ -71,39 +71,6 @@ void add_http2(std::vector<Sample>& out, const Http2Stats& stats) {
         stats.pushed_streams);
 }
 
-void add_http2(std::vector<Sample>& out, const Http2Stats& stats) {
-    const auto add = [&](const char* name, const char* help, const std::atomic<std::uint64_t>& value) {
-        out.push_back(counter_sample(name, help, value.load(std::memory_order_relaxed)));
-    };
-    add("sonde_http2_connections_total", "Number of HTTP/2 connections taken up; counted by the session.",
-        stats.connections);
-    add("sonde_http2_joined_total", "Number of directions whose beginning was not seen; counted by the session.",
-        stats.joined_connections);
-    add("sonde_http2_reordered_records_total",
-        "Number of records that waited for the bytes before them; counted by the session.", stats.reordered_records);
-    add("sonde_http2_gaps_total", "Number of times that frames were missing in a direction; counted by the session.",
-        stats.gaps);
-    add("sonde_http2_orphan_records_total",
-        "Number of records of connections that are not known; counted by the tracker.", stats.orphan_records);
-    add("sonde_http2_unknown_fields_total",
-        "Number of header fields that stand in a table whose beginning was missed; counted by the session.",
-        stats.unknown_fields);
-    add("sonde_http2_unreadable_blocks_total",
-        "Number of header blocks that could not be read to their end; counted by the session.",
-        stats.unreadable_blocks);
-    add("sonde_http2_unmatched_responses_total",
-        "Number of response heads whose request was not seen; counted by the session.", stats.unmatched_responses);
-    add("sonde_http2_headless_streams_total",
-        "Number of streams of which nothing but request trailers was seen; counted by the session.",
-        stats.headless_streams);
-    add("sonde_http2_evicted_streams_total",
-        "Number of streams that left before their end because too many were open; counted by the session.",
-        stats.evicted_streams);
-    add("sonde_http2_pushed_streams_total",
-        "Number of streams that servers promised, which are not followed; counted by the session.",
-        stats.pushed_streams);
-}
-
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor) {
     for (const auto& [rule, place, count] : redactor.counts())
         out.push_back(counter_sample("sonde_redactions_total", "Number of values that a rule took out, by place.",

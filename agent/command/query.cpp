@@ -144,7 +144,7 @@ void print_groups(const Groups& groups, const std::vector<const Group*>& rows) {
 // On a terminal: how far it is, on one line of stderr that is wiped in the end.
 class Progress {
 public:
-    explicit Progress(const std::vector<EventFile>& files)
+    explicit Progress(const std::vector<ScannedFile>& files)
         : shown_(is_terminal(STDERR_FILENO)), started_(Clock::now()) {
         for (const auto& file : files) total_ += file.bytes;
     }

@@ -11,7 +11,7 @@ namespace sonde {
 // `sonde query`, as the command line says it.
 struct QueryOptions {
     std::vector<std::string> paths;  // files and directories of events
-    FilterOptions filter;
+    LineFilterOptions filter;
     std::string group_by;       // route,status, …; empty: the lines themselves
     std::string sort;           // of groups: count, errors, p50, p95, p99, max, name
     std::uint64_t slowest = 0;  // the N longest; 0: all, in the order of the files

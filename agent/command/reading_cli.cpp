@@ -2,7 +2,7 @@
 
 #include "agent/command/commands.hpp"
 #include "agent/command/terminal.hpp"
-#include "agent/http/access.hpp"
+#include "agent/config/regular_file.hpp"
 
 namespace sonde {
 namespace {
@@ -94,7 +94,7 @@ std::optional<int> ReadingCommands::run() {
     if (query_->parsed()) return query_command(query_options_);
     if (!top_->parsed() && !tail_->parsed()) return std::nullopt;
     if (!token_file_.empty()) {
-        auto token = read_token(token_file_);
+        auto token = read_secret_file(token_file_);
         if (!token) return report(token.error());
         agent_.token = std::move(*token);
     }

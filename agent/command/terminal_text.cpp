@@ -64,12 +64,4 @@ std::string readable_count(double count) {
     return count < 999.95e6 ? formatted("%.1fM", count / 1e6) : formatted("%.1fG", count / 1e9);
 }
 
-std::string readable_duration(std::uint64_t duration_ns) {
-    const auto us = static_cast<double>(duration_ns) / 1e3;
-    if (us < 999.5) return formatted("%.0f µs", us);
-    if (us < 9950) return formatted("%.1f ms", us / 1e3);
-    if (us < 999500) return formatted("%.0f ms", us / 1e3);
-    return us < 99.5e6 ? formatted("%.1f s", us / 1e6) : formatted("%.0f s", us / 1e6);
-}
-
 }  // namespace sonde

@@ -62,7 +62,7 @@ Result<std::uint64_t> parse_time_bound(std::string_view text, std::uint64_t now_
     return bad_option("time", text, "write 2026-01-02T03:04:05 (UTC), a date, or an age as in 15m, 2h, 1d");
 }
 
-Result<LineFilter> LineFilter::make(const FilterOptions& options, std::uint64_t now_ns) {
+Result<LineFilter> LineFilter::make(const LineFilterOptions& options, std::uint64_t now_ns) {
     LineFilter filter(options);
     if (!options.from.empty()) {
         const auto from = parse_time_bound(options.from, now_ns);

@@ -12,7 +12,7 @@
 namespace sonde {
 
 // What lines a question is about, as the user wrote it; empty: any.
-struct FilterOptions {
+struct LineFilterOptions {
     std::string type = "transaction";  // or log, loss, …; "any"
     std::string from, to;              // a time, or how long ago: see parse_time_bound
     std::string service, route, method, side, outcome, path;
@@ -31,7 +31,7 @@ Result<std::uint64_t> parse_duration_ns(std::string_view text);
 class LineFilter final : public EventLineParser::Interest {
 public:
     // Errors name the option and what it may hold (usage).
-    static Result<LineFilter> make(const FilterOptions& options, std::uint64_t now_ns);
+    static Result<LineFilter> make(const LineFilterOptions& options, std::uint64_t now_ns);
 
     // A line that fails this cannot match; it need not be parsed. A few GB a second.
     [[nodiscard]] bool may_match(std::string_view line) const;
@@ -42,13 +42,13 @@ public:
     [[nodiscard]] std::uint64_t time_ns() const { return time_ns_; }
 
 private:
-    explicit LineFilter(const FilterOptions& options) : options_(options) {}
+    explicit LineFilter(const LineFilterOptions& options) : options_(options) {}
     Status parse_status();
     Status parse_duration();
     void choose_needles();
     [[nodiscard]] bool status_matches(std::uint16_t status) const;
 
-    FilterOptions options_;
+    LineFilterOptions options_;
     std::uint64_t from_ns_ = 0, to_ns_ = UINT64_MAX;
     std::uint64_t min_ns_ = 0, max_ns_ = UINT64_MAX;
     bool by_time_ = false, by_duration_ = false;

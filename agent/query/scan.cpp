@@ -22,13 +22,13 @@ bool is_event_file(std::string_view name) {
 
 struct Dated {
     fs::file_time_type time;
-    EventFile file;
+    ScannedFile file;
     bool operator<(const Dated& other) const {
         return std::tie(time, file.path) < std::tie(other.time, other.file.path);
     }
 };
 
-Status add_directory(const std::string& path, std::vector<EventFile>& out) {
+Status add_directory(const std::string& path, std::vector<ScannedFile>& out) {
     std::error_code error;
     std::vector<Dated> found;
     for (auto at = fs::directory_iterator(path, error); !error && at != fs::directory_iterator(); at.increment(error)) {
@@ -55,7 +55,7 @@ public:
         : filter_(filter), match_(match), progress_(progress), parser_(&filter) {}
 
     // False: the caller has enough.
-    bool file(const EventFile& file, ScanStats& stats) {
+    bool file(const ScannedFile& file, ScanStats& stats) {
         auto source = ByteSource::open(file.path);
         if (!source) {
             note(stats, source.error().message());
@@ -121,8 +121,8 @@ private:
 
 }  // namespace
 
-Result<std::vector<EventFile>> find_event_files(const std::vector<std::string>& paths) {
-    std::vector<EventFile> out;
+Result<std::vector<ScannedFile>> find_event_files(const std::vector<std::string>& paths) {
+    std::vector<ScannedFile> out;
     for (const auto& path : paths) {
         std::error_code error;
         const auto status = fs::status(path, error);
@@ -139,7 +139,7 @@ Result<std::vector<EventFile>> find_event_files(const std::vector<std::string>& 
     return out;
 }
 
-ScanStats scan(const std::vector<EventFile>& files, LineFilter& filter,
+ScanStats scan(const std::vector<ScannedFile>& files, LineFilter& filter,
                const std::function<bool(std::string_view line, const EventFields& fields)>& match,
                const std::function<void(const ScanStats&)>& progress) {
     ScanStats stats;

@@ -11,14 +11,14 @@
 
 namespace sonde {
 
-struct EventFile {
+struct ScannedFile {
     std::string path;
     std::uint64_t bytes = 0;
 };
 
 // Files as they are named; of a directory those that end in .jsonl, .jsonl.gz or .jsonl.zst, oldest first (by the time
 // of their last change). Errors: a path that is not there, a directory without such a file.
-Result<std::vector<EventFile>> find_event_files(const std::vector<std::string>& paths);
+Result<std::vector<ScannedFile>> find_event_files(const std::vector<std::string>& paths);
 
 // Of one run over files.
 struct ScanStats {
@@ -33,7 +33,7 @@ struct ScanStats {
 
 // Reads every line of every file once, in constant memory. A line that its filter leaves early is not checked to its
 // end. match: false ends the scan. progress: about ten times a second. One thread.
-ScanStats scan(const std::vector<EventFile>& files, LineFilter& filter,
+ScanStats scan(const std::vector<ScannedFile>& files, LineFilter& filter,
                const std::function<bool(std::string_view line, const EventFields& fields)>& match,
                const std::function<void(const ScanStats&)>& progress = {});
 

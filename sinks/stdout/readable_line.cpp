@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include "agent/base/readable_duration.hpp"
+
 namespace sonde {
 namespace {
 
@@ -125,7 +127,8 @@ void append_transaction(std::string& out, const Transaction& transaction, bool c
     std::string status = transaction.status == 0 ? "  -" : std::to_string(transaction.status);
     append_coloured(out, status, colour_of(transaction), colour);
     const auto duration = readable_duration(transaction.duration_ns);
-    out.append(12 - std::min<std::size_t>(duration.size(), 11), ' ');
+    const auto columns = duration.size() - (duration.find("µ") == std::string::npos ? 0 : 1);
+    out.append(12 - std::min<std::size_t>(columns, 11), ' ');
     out += duration;
     out += "  ";
     append_bar(out, transaction, colour);
@@ -160,29 +163,6 @@ void append_loss(std::string& out, const LossRecord& loss, bool colour) {
 }
 
 }  // namespace
-
-std::string readable_duration(std::uint64_t duration_ns) {
-    const auto value = static_cast<double>(duration_ns);
-    std::string out;
-    // three digits that count, at any size
-    const auto append_unit = [&](double in_unit, const char* unit) {
-        append_format(out, in_unit < 9.995 ? "%.2f %s" : in_unit < 99.95 ? "%.1f %s" : "%.0f %s", in_unit, unit);
-    };
-    if (duration_ns < 1000) {
-        append_format(out, "%.0f ns", value);
-    } else if (value < 999.5e3) {
-        append_unit(value / 1e3, "us");
-    } else if (value < 999.5e6) {
-        append_unit(value / 1e6, "ms");
-    } else if (value < 99.95e9) {
-        append_unit(value / 1e9, "s");
-    } else {
-        const auto seconds = duration_ns / 1'000'000'000;
-        append_format(out, "%llu min %llu s", static_cast<unsigned long long>(seconds / 60),
-                      static_cast<unsigned long long>(seconds % 60));
-    }
-    return out;
-}
 
 void append_readable_header(std::string& out, bool colour) {
     out += "time (UTC)    status  duration  ";

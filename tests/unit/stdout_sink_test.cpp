@@ -39,7 +39,7 @@ std::string readable(const Record& record, bool colour = false) {
 }
 
 TEST(ReadableLine, HasColumnsAndUnits) {
-    EXPECT_EQ(readable(sample()), "03:04:05.678  200     2.91 ms  qqccccbbbbbbbbbt  GET /orders/42  shop\n");
+    EXPECT_EQ(readable(sample()), "03:04:05.678  200      2.9 ms  qqccccbbbbbbbbbt  GET /orders/42  shop\n");
     auto t = sample();
     t.side = Side::client;
     t.outcome = Outcome::aborted;
@@ -48,7 +48,7 @@ TEST(ReadableLine, HasColumnsAndUnits) {
     t.method = {};
     t.path = {};
     t.service = {};
-    EXPECT_EQ(readable(t), "03:04:05.678    -     2.91 ms  ................  -> - -  aborted\n");
+    EXPECT_EQ(readable(t), "03:04:05.678    -      2.9 ms  ................  -> - -  aborted\n");
 }
 
 TEST(ReadableLine, ColoursAreEndedAndFollowTheOutcome) {
@@ -78,7 +78,8 @@ TEST(ReadableLine, TheBarAlwaysHasItsLength) {
         for (std::size_t phase = 0; phase < phase_count; ++phase)
             t.phase_ns[phase] = static_cast<std::int64_t>(i * 7919 * (phase + 1) % 100'003) - 20'000;
         const auto line = readable(t);
-        ASSERT_EQ(line.find("  GET"), line.find("  200") + 5 + 12 + 2 + bar_cells) << line;
+        const auto wide = line.find("µ") == std::string::npos ? 0U : 1U;  // two bytes, one column
+        ASSERT_EQ(line.find("  GET"), line.find("  200") + 5 + 12 + 2 + bar_cells + wide) << line;
     }
 }
 
@@ -89,18 +90,6 @@ TEST(ReadableLine, NamesWhatWasLost) {
     const auto line = readable(loss);
     EXPECT_EQ(line, "03:04:05.678  lost: 12 " + std::string(record_type_names[1]) + " (" +
                         std::string(loss_reason_names[0]) + ")\n");
-}
-
-TEST(ReadableDuration, HasThreeDigits) {
-    EXPECT_EQ(readable_duration(0), "0 ns");
-    EXPECT_EQ(readable_duration(999), "999 ns");
-    EXPECT_EQ(readable_duration(1000), "1.00 us");
-    EXPECT_EQ(readable_duration(21'000), "21.0 us");
-    EXPECT_EQ(readable_duration(999'499), "999 us");
-    EXPECT_EQ(readable_duration(999'500), "1.00 ms");
-    EXPECT_EQ(readable_duration(9'996'000), "10.0 ms");
-    EXPECT_EQ(readable_duration(1'200'000'000), "1.20 s");
-    EXPECT_EQ(readable_duration(200'000'000'000), "3 min 20 s");
 }
 
 class StdoutSinkTest : public testing::Test {
