@@ -164,6 +164,10 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     for (const auto& sink : config.sinks) {
         auto delivery = make_delivery(sink, {.collect = collect});
         if (!delivery) return delivery.error();
+        for (const auto& other : agent->deliveries_)
+            if (other->name() == (*delivery)->name())
+                return fail("two sinks are called " + std::string(other->name()), "give one of them another name",
+                            ErrorKind::usage);
         agent->deliveries_.push_back(std::move(*delivery));
         if (takes_records(sink.type)) agent->pipeline_->add(*agent->deliveries_.back());
     }

@@ -16,7 +16,7 @@ std::uint32_t read_protobuf(std::string_view body, std::string& message) {
     std::int64_t rejected = 0;
     try {  // protozero tells about bytes that are no message by an exception; it stays here
         protozero::pbf_reader response(body.data(), body.size());
-        while (response.next(1)) {
+        while (response.next(1, protozero::pbf_wire_type::length_delimited)) {
             auto partial = response.get_message();
             while (partial.next()) {
                 if (partial.tag() == 1 && partial.wire_type() == protozero::pbf_wire_type::varint) {

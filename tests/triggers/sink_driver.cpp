@@ -1,6 +1,8 @@
 // Drives one sink for the integration tests, as an agent would: sink_driver TYPE DESTINATION SPOOL COUNT PAUSE_US.
 // Prints one line per second and one at the end: its numbers as JSON. Ends after COUNT records, once all of them are
 // delivered or dropped, or by SIGTERM. SPOOL "-": none.
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -77,6 +79,7 @@ int main(int argc, char** argv) {
     }
     const auto count = std::strtoull(argv[4], nullptr, 10);
     const auto pause = std::chrono::microseconds(std::strtoull(argv[5], nullptr, 10));
+    const auto life = std::to_string(::getpid());
     auto shown = std::chrono::steady_clock::now();
     const auto settled = [&] {
         const auto stats = (*delivery)->stats();
@@ -84,7 +87,9 @@ int main(int argc, char** argv) {
     };
     for (std::uint64_t number = 1; !stopping; ++number) {
         if (number <= count && sonde::takes_records(options.type)) {
-            (*delivery)->offer(sonde::sample_transaction(number));
+            auto transaction = sonde::sample_transaction(number);
+            transaction.trace.request_id.assign(life);  // no two lives send the same
+            (*delivery)->offer(transaction);
         } else if (count > 0 && settled() && (*delivery)->stats().sink.exported.delivered > 0) {
             break;
         }
