@@ -17,7 +17,8 @@ namespace {
 // Copies records into the file, each process described before it is first mentioned.
 class Copy final : public RecordHandler {
 public:
-    explicit Copy(Recorder& recorder) : recorder_(recorder) {}
+    Copy(Recorder& recorder, const RedactionPolicySet& redaction)
+        : recorder_(recorder), redactor_(redaction.common()) {}
     Copy(const Copy&) = delete;
     Copy& operator=(const Copy&) = delete;
 
@@ -43,7 +44,7 @@ private:
     }
 
     Recorder& recorder_;
-    RecordRedactor redactor_{RedactionPolicySet::defaults()->common()};
+    RecordRedactor redactor_;
     ProcessTable processes_{{.redact = [this](Process& process) { redactor_.redact(process); }}};
     std::unordered_set<std::uint32_t> described_;  // of the processes that live
     std::uint64_t records_ = 0;
@@ -54,13 +55,15 @@ private:
 int record_command(const Config& config, const std::string& file, double seconds) {
     using Clock = std::chrono::steady_clock;
     const StopSignals signals;
+    const auto redaction = RedactionPolicySet::build(config.redaction);
+    if (!redaction) return report(redaction.error());
     auto probe = Probe::prepare({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
     if (!probe) return report(probe.error());
     auto source = RingSource::open(**probe);
     if (!source) return report(source.error());
-    auto recorder = Recorder::open(file, (*source)->realtime_offset_ns());
+    auto recorder = Recorder::open(file, (*source)->realtime_offset_ns(), (*redaction)->common().front().policy);
     if (!recorder) return report(recorder.error());
-    Copy copy(**recorder);
+    Copy copy(**recorder, **redaction);
     if (const auto watched = (*probe)->watch_traffic(); !watched) return report(watched.error());
     std::fprintf(stderr, "recording to %s; stop with Ctrl-C\n", file.c_str());
     const auto started = Clock::now();

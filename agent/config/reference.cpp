@@ -30,6 +30,10 @@ the environment without `__` that names no setting is ignored: orchestrators mak
 - **Sizes** have a unit: `B`, `kB`, `MB`, `GB`, `TB` (powers of 1000), `KiB`, `MiB`, `GiB`, `TiB` (of 1024). A bare number
   counts bytes. **Rates** are sizes per second: `10MB/s`.
 - **Secrets** may be given as themselves, or by `KEY_file`: the path of a file that holds them. They are never shown.
+- **Reload**: a change of the file (also through swapped links, as Kubernetes mounts a ConfigMap) and SIGHUP are followed at
+  once. The whole configuration is checked first; with any error the one in force stays, and
+  `sonde_config_last_reload_successful` is 0. A good one is taken over between two transactions. Files that settings name
+  (keys, secrets) are read again with it; after a change of these alone, send SIGHUP.
 - Anchors, aliases and merge keys (`<<`) of YAML work. A file has at most 1 MiB and 10,000 values, those of aliases
   counted.
 

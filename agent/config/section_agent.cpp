@@ -32,8 +32,7 @@ std::string wrong_network(const std::string& text) {
 void describe_agent(Section<Config>& config) {
     Choices<std::string> profiles;
     for (const auto& profile : config_profiles()) profiles.emplace_back(profile.name, profile.name);
-    config.choice("profile", &Config::profile, profiles,
-                  "Which defaults hold for what is not set; see the table above.");
+    config.choice("profile", &Config::profile, profiles, "Which defaults hold for what is not set; see above.");
     config.group("http", "sonde's own HTTP server: /metrics, /healthz, /readyz.", [](auto& s) {
         s.text("listen", &Config::listen, "HOST:PORT; :PORT is every IPv4 address, port 0 takes a free one.")
             .check(wrong_address);

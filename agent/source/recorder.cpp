@@ -42,7 +42,8 @@ void mask_tail(char* tail) {
 
 }  // namespace
 
-Result<std::unique_ptr<Recorder>> Recorder::open(const std::string& path, std::int64_t realtime_offset_ns) {
+Result<std::unique_ptr<Recorder>> Recorder::open(const std::string& path, std::int64_t realtime_offset_ns,
+                                                 std::shared_ptr<const RedactionPolicy> redaction) {
     const auto refuse = [&] {
         return fail("cannot write " + path + ": " + std::strerror(errno), "choose another file for the recording");
     };
@@ -60,7 +61,7 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const std::string& path, std::i
         return error;
     }
     std::setvbuf(file, nullptr, _IOFBF, buffer_bytes);
-    std::unique_ptr<Recorder> recorder(new Recorder(path, file));
+    std::unique_ptr<Recorder> recorder(new Recorder(path, file, std::move(redaction)));
     const auto header = make_header(realtime_offset_ns);
     recorder->write(&header, sizeof header);
     return recorder;

@@ -17,7 +17,9 @@ namespace sonde {
 class Recorder final : public RecordHandler {
 public:
     // The file is made anew, readable by its owner only.
-    static Result<std::unique_ptr<Recorder>> open(const std::string& path, std::int64_t realtime_offset_ns);
+    static Result<std::unique_ptr<Recorder>> open(
+        const std::string& path, std::int64_t realtime_offset_ns,
+        std::shared_ptr<const RedactionPolicy> redaction = RedactionPolicy::defaults());
 
     // A record without the layout of its type is not written: nobody could tell what of it must be masked.
     void on_record(std::span<const std::byte> record) override;
@@ -32,13 +34,14 @@ private:
     struct FileClose {
         void operator()(std::FILE* file) const { std::fclose(file); }
     };
-    Recorder(std::string path, std::FILE* file) : path_(std::move(path)), file_(file) {}
+    Recorder(std::string path, std::FILE* file, std::shared_ptr<const RedactionPolicy> redaction)
+        : path_(std::move(path)), redactor_(std::move(redaction)), file_(file) {}
     void write(const void* bytes, std::size_t size);
     void write_frame(std::uint32_t length);  // of frame_
     bool mask_frame();
 
     const std::string path_;
-    Redactor redactor_{RedactionPolicy::defaults()};
+    Redactor redactor_;
     std::unique_ptr<std::FILE, FileClose> file_;
     std::vector<char> frame_;  // the record being written, to be masked and padded
     std::uint64_t records_ = 0;

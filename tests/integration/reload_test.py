@@ -36,6 +36,13 @@ def good(hides_order, number):
     return GOOD.format(order=actions[0], ticket=actions[1], number=number)
 
 
+SAYS = {
+    "applied": re.compile("configuration reloaded: (?!nothing changed)"),
+    "unchanged": re.compile("configuration reloaded: nothing changed"),
+    "rejected": re.compile("configuration was not reloaded"),
+}
+
+
 class MountedFile:
     """A ConfigMap as the kubelet mounts it: sonde.yaml → ..data/sonde.yaml, ..data → ..N, swapped by rename."""
 
@@ -81,7 +88,7 @@ class PlainFile:
 class Load:
     """Clients that keep their connections and count what was answered."""
 
-    def __init__(self, port, clients=2):
+    def __init__(self, port, clients=3):
         self.port = port
         self.ended = threading.Event()
         self.answered = [0] * clients
@@ -97,7 +104,6 @@ class Load:
             connection.request("GET", f"/load/{client}/ORDER-{number}/TICKET-{number}")
             connection.getresponse().read()
             self.answered[client] += 1
-            time.sleep(0.0005)
         connection.close()
 
     def stop(self):
@@ -116,8 +122,18 @@ def resident_kib(pid):
 
 
 class ReloadTest(SondeTest):
+    def start_with(self, file):
+        self.sonde = self.start_sonde("--config", str(file.path))
+        self.seen = dict.fromkeys(SAYS, 0)
+        self.said = open(self.sonde.log.name, encoding="utf-8", errors="replace")
+        self.addCleanup(self.said.close)
+
     def reloads(self, result):
-        return metric_sum(self.sonde.metrics(), "sonde_config_reloads_total", result=result)
+        """Their number so far, as sonde's own words say: on a busy machine /metrics is megabytes."""
+        for line in self.said:
+            for name, words in SAYS.items():
+                self.seen[name] += bool(words.search(line))
+        return self.seen[result]
 
     def change(self, file, text, result, hup):
         """Writes it, by SIGHUP or the file's own event, and waits for the answer."""
@@ -136,8 +152,6 @@ class ReloadTest(SondeTest):
             hup = number % 5 != 0
             if number % 4 == 3:
                 self.change(file, BAD[(number // 4) % len(BAD)], "rejected", hup)
-                wait_for(lambda: metric_sum(self.sonde.metrics(), "sonde_config_last_reload_successful") == 0,
-                         "the metric says that an older configuration is in force")
             else:
                 hides_order = not hides_order
                 self.change(file, good(hides_order, number), "applied", hup)
@@ -168,10 +182,10 @@ class ReloadTest(SondeTest):
     def test_two_hundred_reloads(self):
         self.nginx = self.start_nginx("location / { return 200 'x'; }")
         mounted, plain = MountedFile(self.directory / "mounted"), PlainFile(self.directory / "plain")
-        self.expected, answered, lines = {}, 0, []
+        self.expected, answered = {}, 0
         for file in (mounted, plain):
             file.put(good(True, "start"))
-            self.sonde = self.start_sonde("--config", str(file.path))
+            self.start_with(file)
             load = Load(self.nginx.port)
             try:
                 started = time.monotonic()
@@ -183,7 +197,10 @@ class ReloadTest(SondeTest):
             print(f"{file.path.parent.name}: {RELOADS // 2} reloads in {took:.1f} s, {answered} requests, descriptors "
                   f"{early[0]} → {late[0]}, resident {early[1]} → {late[1]} KiB", flush=True)
             self.assertEqual(early[0], late[0], "descriptors")
-            self.assertLess(late[1] - early[1], 4096, "KiB of memory")
+            # the first reload adds about 1 MiB: 80 that leak would show
+            self.assertLess(late[1] - early[1], 8192, "KiB of memory")
+            for result, least in (("applied", RELOADS // 4), ("rejected", RELOADS // 8)):
+                self.assertGreaterEqual(metric_sum(metrics, "sonde_config_reloads_total", result=result), least)
             self.assertEqual(metric_sum(metrics, "sonde_records_lost_total"), 0)
             self.assertEqual(metric_sum(metrics, "sonde_queue_dropped_total"), 0)
             self.assertEqual(self.sonde.stop(), 0)
@@ -196,12 +213,13 @@ class ReloadTest(SondeTest):
     def test_what_changed_is_named(self):
         file = PlainFile(self.directory / "plain")
         file.put("sampling: {head_rate: 1}\n")
-        self.sonde = self.start_sonde("--config", str(file.path))
+        self.start_with(file)
         self.change(file, "sampling: {head_rate: 0.5}\nring: {size: 4MiB}\n", "applied", hup=False)
         wait_for(lambda: "configuration reloaded: sampling.head_rate 1 → 0.5; waits for a restart: ring.size 8MiB → 4MiB"
                  in self.sonde.output(), "the line that says it")
         self.assertEqual(metric_sum(self.sonde.metrics(), "sonde_config_restart_pending"), 1)
         self.change(file, "sampling: {head_rate: x}\nhtp: 1\n", "rejected", hup=True)
+        self.assertEqual(metric_sum(self.sonde.metrics(), "sonde_config_last_reload_successful"), 0)
         wait_for(lambda: f"{file.path}:2:1: htp: unknown key; did you mean 'http'?" in self.sonde.output(), "all errors")
         self.assertIn(f"{file.path}:1:23: sampling.head_rate: expected a number from 0 to 1, found 'x'",
                       self.sonde.output())
@@ -215,7 +233,7 @@ class ReloadTest(SondeTest):
         nginx = self.start_nginx("location / { return 200 'x'; }")
         file = PlainFile(self.directory / "plain")
         file.put("discovery: {services: [{name: edge, executables: ['*/nginx']}]}\n")
-        self.sonde = self.start_sonde("--config", str(file.path))
+        self.start_with(file)
         fetch(f"http://127.0.0.1:{nginx.port}/first")
         served = lambda: metric_sum(self.sonde.metrics(), "http_server_request_duration_seconds_count",
                                     service_name="edge", server_port=str(nginx.port))
