@@ -74,6 +74,10 @@ int main(int argc, char** argv) {
     auto* doctor = app.add_subcommand("doctor", "Tell what this machine allows, and what is missing");
     add_probe_options(*doctor, config);
     add_listen_option(*doctor, config);
+    add_output_options(*doctor, config);
+    bool as_json = false;
+    doctor->add_option("--token-file", token_file, "File whose first line is the running agent's bearer token");
+    doctor->add_flag("--json", as_json, "JSON instead of lines");
 
     auto* check = app.add_subcommand("check-config", "Tell what a configuration does before it runs");
     check->add_option("--explain-redaction", file, "Sample lines: show what would be redacted, and by which rule")
@@ -97,7 +101,7 @@ int main(int argc, char** argv) {
     if (run->parsed()) return sonde::run_command(config);
     if (record->parsed()) return sonde::record_command(config, file, seconds);
     if (replay->parsed()) return sonde::replay_command(config, file);
-    if (doctor->parsed()) return sonde::doctor_command(config);
+    if (doctor->parsed()) return sonde::doctor_command({config, config.http.token, as_json});
     if (check->parsed()) return sonde::explain_redaction_command(file);
     if (version->parsed()) return sonde::version_command();
     return 2;

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "agent/command/doctor.hpp"
 #include "agent/command/query.hpp"
 #include "agent/command/tail.hpp"
 #include "agent/command/top.hpp"
@@ -13,7 +14,7 @@ namespace sonde {
 int run_command(const Config& config);
 int record_command(const Config& config, const std::string& file, double seconds);
 int replay_command(const Config& config, const std::string& file);
-int doctor_command(const Config& config);
+int doctor_command(const DoctorOptions& options);
 // What would be redacted in a file of sample lines, and by which rule; prints no secret.
 int explain_redaction_command(const std::string& file);
 // Live tables of a running agent's endpoints and processes.

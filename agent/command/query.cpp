@@ -146,8 +146,11 @@ void print_groups(const Groups& groups, const std::vector<const Group*>& rows) {
 // On a terminal: how far it is, on one line of stderr that is wiped in the end.
 class Progress {
 public:
-    explicit Progress(const std::vector<EventFile>& files)
-        : shown_(is_terminal(STDERR_FILENO)), started_(Clock::now()) {
+    // streams: lines go to stdout meanwhile, and would be mixed with it on one terminal.
+    Progress(const std::vector<EventFile>& files, bool streams)
+        : terminal_(is_terminal(STDERR_FILENO)),
+          shown_(terminal_ && !(streams && is_terminal(STDOUT_FILENO))),
+          started_(Clock::now()) {
         for (const auto& file : files) total_ += file.bytes;
     }
     void show(const ScanStats& stats) const {
