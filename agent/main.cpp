@@ -43,7 +43,11 @@ public:
     }
     void add_flag(CLI::App& command, const std::string& name, const std::string& key, const std::string& help) {
         command.add_flag_callback(
-            name, [=, this] { named_.push_back({key, "true", name}); }, help);
+            name,
+            [=, this] {
+                named_.push_back({key, "true", name});
+            },
+            help);
     }
     void add_probe(CLI::App& command) {
         add(command, "--capture-bytes", "capture.head", "Payload bytes captured per request and response head (512)");
@@ -121,6 +125,11 @@ int main(int argc, char** argv) {
     options.add_file(*doctor);
     options.add_probe(*doctor);
     options.add_listen(*doctor);
+    options.add_events(*doctor);
+    options.add(*doctor, "--token-file", "http.token_file",
+                "File whose first line is the running agent's bearer token");
+    bool as_json = false;
+    doctor->add_flag("--json", as_json, "JSON instead of lines");
 
     sonde::CheckConfigOptions check_options;
     auto* check = app.add_subcommand("check-config", "Tell what a configuration does before it runs");
@@ -153,6 +162,6 @@ int main(int argc, char** argv) {
     if (run->parsed()) return sonde::run_command(loaded.config, options.request());
     if (record->parsed()) return sonde::record_command(loaded.config, file, seconds);
     if (replay->parsed()) return sonde::replay_command(loaded.config, file);
-    if (doctor->parsed()) return sonde::doctor_command(loaded.config);
+    if (doctor->parsed()) return sonde::doctor_command({loaded.config, loaded.config.http.token, as_json});
     return 2;
 }

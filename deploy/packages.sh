@@ -9,7 +9,7 @@ build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev l
 demo_packages=(nginx-light python3)
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev libbenchmark-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus
-    curl python3 shellcheck util-linux mount git apache2-bin apache2-utils haproxy gunicorn openssl wget uvicorn
+    curl python3 shellcheck zstd util-linux mount git apache2-bin apache2-utils haproxy gunicorn openssl wget uvicorn
     python3-uvloop python3-httptools openjdk-17-jdk-headless golang-go caddy nodejs
     nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio victoria-metrics)
 # shellcheck disable=SC2034

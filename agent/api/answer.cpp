@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 namespace sonde {
 namespace {
@@ -34,6 +35,13 @@ std::string valid_utf8(std::string_view bytes) {
         bytes.remove_prefix(std::max<std::size_t>(1, length));
     }
     return out;
+}
+
+boost::json::value json_number(double value) {
+    if (!std::isfinite(value)) return nullptr;
+    constexpr double exact = 9007199254740992;  // 2^53
+    if (value == std::floor(value) && value >= -exact && value <= exact) return static_cast<std::int64_t>(value);
+    return value;
 }
 
 Response json_text(std::string text, int status) {

@@ -14,6 +14,9 @@ namespace sonde {
 // Any bytes as valid UTF-8, as JSON wants it: what is not becomes U+FFFD.
 std::string valid_utf8(std::string_view bytes);
 
+// A whole number without exponent and point; infinite or not a number: null, as JSON has neither.
+boost::json::value json_number(double value);
+
 Response json_answer(const boost::json::value& value, int status = 200);
 // text: JSON.
 Response json_text(std::string text, int status = 200);

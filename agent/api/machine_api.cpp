@@ -2,7 +2,6 @@
 
 #include <prometheus/metric_family.h>
 
-#include <cmath>
 #include <map>
 
 #include "agent/api/answer.hpp"
@@ -15,8 +14,6 @@ namespace {
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-json::value number(double value) { return std::isfinite(value) ? json::value(value) : json::value(nullptr); }
-
 json::object labels_of(const prometheus::ClientMetric& metric, std::string_view but = {}) {
     json::object labels;
     for (const auto& label : metric.label)
@@ -27,14 +24,14 @@ json::object labels_of(const prometheus::ClientMetric& metric, std::string_view 
 json::object sample_of(const prometheus::ClientMetric& metric, MetricType type) {
     json::object out{{"labels", labels_of(metric)}};
     if (type != MetricType::Histogram) {
-        out["value"] = number(type == MetricType::Counter ? metric.counter.value : metric.gauge.value);
+        out["value"] = json_number(type == MetricType::Counter ? metric.counter.value : metric.gauge.value);
         return out;
     }
     json::array buckets;
     for (const auto& bucket : metric.histogram.bucket)
-        buckets.push_back({{"le", number(bucket.upper_bound)}, {"count", bucket.cumulative_count}});
+        buckets.push_back({{"le", json_number(bucket.upper_bound)}, {"count", bucket.cumulative_count}});
     out["count"] = metric.histogram.sample_count;
-    out["sum"] = number(metric.histogram.sample_sum);
+    out["sum"] = json_number(metric.histogram.sample_sum);
     out["buckets"] = std::move(buckets);
     return out;
 }
@@ -90,7 +87,8 @@ Response processes_answer(const prometheus::Collectable& resources, const Reques
                 process["metrics"] = json::object{};
             }
             auto& metrics = process["metrics"].as_object();
-            const auto value = number(family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value);
+            const auto value =
+                json_number(family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value);
             if (variant.empty()) {
                 metrics[family.name] = value;
             } else {

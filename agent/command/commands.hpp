@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/command/doctor.hpp"
 #include "agent/command/query.hpp"
 #include "agent/command/tail.hpp"
 #include "agent/command/top.hpp"
@@ -17,7 +18,7 @@ namespace sonde {
 int run_command(const Config& config, const ConfigRequest& request);
 int record_command(const Config& config, const std::string& file, double seconds);
 int replay_command(const Config& config, const std::string& file);
-int doctor_command(const Config& config);
+int doctor_command(const DoctorOptions& options);
 // What the policy would redact in a file of sample lines, and by which rule; prints no secret.
 int explain_redaction_command(const std::string& file, std::shared_ptr<const RedactionPolicy> policy);
 

@@ -1,13 +1,15 @@
-#include <sys/utsname.h>
+#include "agent/command/doctor.hpp"
+
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <string>
 #include <vector>
 
+#include "agent/command/agent_checks.hpp"
 #include "agent/command/commands.hpp"
+#include "agent/command/machine_checks.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/http/server.hpp"
 #include "agent/probe/probe.hpp"
@@ -17,75 +19,90 @@
 namespace sonde {
 namespace {
 
-void line(bool good, const char* name, const std::string& text) {
-    const bool colour = wants_colour(STDOUT_FILENO);
-    const char* mark = good ? "ok" : "MISSING";
-    std::printf("%s%-8s%s%-18s%s\n", colour ? (good ? "\x1b[32m" : "\x1b[31m") : "", mark, colour ? "\x1b[0m" : "",
-                name, text.c_str());
+void add(std::vector<Check>& out, std::vector<Check> more) {
+    for (auto& check : more) out.push_back(std::move(check));
 }
 
-// True: the kernel offers all of them.
-bool show(const std::vector<Feature>& features) {
-    bool good = true;
-    for (const auto& feature : features) {
-        line(feature.enabled, feature.name.c_str(),
-             feature.enabled ? feature.detail : feature.detail + "; missing: " + feature.without);
-        good = good && feature.enabled;
-    }
-    return good;
+void add_features(std::vector<Check>& out, const std::vector<Feature>& features) {
+    for (const auto& feature : features)
+        out.push_back({feature.name,
+                       feature.enabled ? CheckState::ok : CheckState::missing,
+                       feature.enabled ? feature.detail : feature.detail + "; missing: " + feature.without,
+                       {}});
 }
 
 // Libraries and executables with TLS inside that the standard places and the running processes have.
-std::vector<TlsFileState> tls_files(const Probe& probe) {
-    if (probe.tls() == nullptr) return {};
+void add_tls_files(std::vector<Check>& out, const Probe& probe) {
+    if (probe.tls() == nullptr) return;
     probe.tls()->wait_first_look(std::chrono::seconds(10));
-    return probe.tls()->files();
+    for (const auto& file : probe.tls()->files())
+        out.push_back({"tls_library",
+                       file.attached ? CheckState::ok : CheckState::missing,
+                       file.path + " (" + std::string(to_string(file.kind)) + "): " + file.detail,
+                       {}});
+}
+
+// Loads and attaches every hook for a moment: what it says is what `run` would get.
+void check_probes(const Config& config, std::vector<Check>& out) {
+    auto probe = Probe::prepare({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
+    if (!probe) {
+        out.push_back({"probes", CheckState::missing, probe.error().what, probe.error().hint});
+        return;
+    }
+    if (const auto watched = (*probe)->watch_traffic(); !watched) {
+        out.push_back({"probes", CheckState::missing, watched.error().what, watched.error().hint});
+        return;
+    }
+    add_features(out, (*probe)->features());
+    if (const auto resources = ResourceProbe::attach((*probe)->scheduler_offset_fd()))
+        add_features(out, (*resources)->features());
+    else
+        out.push_back({"process_usage", CheckState::missing, resources.error().what, resources.error().hint});
+    add_tls_files(out, **probe);
+}
+
+Check check_file_writer() {
+    std::array<char, 4096> memory{};
+    std::string why;
+    const std::string writer(make_channel(FileIo::system(), memory, &why)->name());
+    if (why.empty()) return {"file_writer", CheckState::ok, writer, {}};
+    return {"file_writer", CheckState::warn, writer + ", which costs more: " + why, "allow io_uring to this process"};
+}
+
+Check check_address(const std::string& listen) {
+    const auto server = HttpServer::start(listen, {}, {.token = "", .allow_anonymous = true, .open_paths = {}});
+    if (server) return {"address", CheckState::ok, listen + " is free", {}};
+    return {"address", CheckState::problem, server.error().what, server.error().hint};
 }
 
 }  // namespace
 
-// Loads and attaches every hook for a moment: what it says is what `run` would get.
-int doctor_command(const Config& config) {
-    utsname system{};
-    ::uname(&system);
-    line(true, "kernel", std::string(system.release) + " " + system.machine);
-    bool good = true;
-    auto probe = Probe::prepare({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
-    if (!probe) {
-        good = false;
-        line(false, "probes", probe.error().message());
-    } else if (const auto watched = (*probe)->watch_traffic(); !watched) {
-        good = false;
-        line(false, "probes", watched.error().message());
+int doctor_command(const DoctorOptions& options) {
+    const auto& config = options.config;
+    ClientOptions agent;
+    agent.address = config.listen;
+    agent.token = options.token;
+    agent.timeout_ms = 2000;
+    auto checks = check_machine();
+    // a second set of programs beside a running agent's would watch everything twice
+    if (agent_answers(agent)) {
+        add(checks, check_agent(agent));
     } else {
-        good = show((*probe)->features());
-        if (const auto resources = ResourceProbe::attach((*probe)->scheduler_offset_fd())) {
-            good = show((*resources)->features()) && good;
-        } else {
-            good = false;
-            line(false, "process_usage", resources.error().message());
-        }
-        for (const auto& file : tls_files(**probe)) {
-            line(file.attached, "tls_library",
-                 file.path + " (" + std::string(to_string(file.kind)) + "): " + file.detail);
-            good = good && file.attached;
-        }
+        check_probes(config, checks);
+        checks.push_back(check_address(config.listen));
+        checks.push_back(check_file_writer());
+        if (!config.events_directory.empty()) checks.push_back(check_events_directory(config.events_directory));
     }
-    if (auto server = HttpServer::start(config.listen, {}); server) {
-        line(true, "address", config.listen + " is free");
-    } else {
-        good = false;
-        line(false, "address", server.error().message());
+    if (options.json) {
+        print_checks_json(checks);
+        return all_well(checks) ? 0 : 1;
     }
-    std::array<char, 4096> memory{};
-    std::string why;
-    const std::string writer(make_channel(FileIo::system(), memory, &why)->name());
-    line(true, "file_writer", why.empty() ? writer : writer + ", which costs more: " + why);
+    print_checks(checks, wants_colour(STDOUT_FILENO));
     std::printf(
         "\nnot observable by design: QUIC, sockets that bypass the TCP stack (AF_XDP, sockmap), Unix sockets used\n"
         "through io_uring, sendmmsg or 32-bit system calls, plaintext of TLS libraries without symbols (JSSE, rustls,\n"
         "stripped static builds): counted by server name\n");
-    return good ? 0 : 1;
+    return all_well(checks) ? 0 : 1;
 }
 
 }  // namespace sonde

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <queue>
 
+#include "agent/api/answer.hpp"
 #include "agent/command/commands.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/command/terminal_text.hpp"
@@ -102,11 +104,11 @@ void print_groups_json(const Groups& groups, const std::vector<const Group*>& ro
         json::object out;
         for (std::size_t i = 0; i < row->names.size(); ++i)
             out[group_by_names[static_cast<std::size_t>(groups.by()[i])]] = row->names[i];
-        out["count"] = row->count;
+        out["count"] = json_number(row->count);
         out["lines"] = row->lines;
-        out["errors"] = row->errors;
-        out["error_share"] = row->count > 0 ? row->errors / row->count : 0.0;
-        out["mean_ns"] = row->count > 0 ? row->duration_ns / row->count : 0.0;
+        out["errors"] = json_number(row->errors);
+        out["error_share"] = json_number(row->count > 0 ? row->errors / row->count : 0);
+        out["mean_ns"] = json_number(row->count > 0 ? std::floor(row->duration_ns / row->count) : 0);
         out["p50_ns"] = row->durations.quantile_ns(0.5);
         out["p95_ns"] = row->durations.quantile_ns(0.95);
         out["p99_ns"] = row->durations.quantile_ns(0.99);
@@ -144,8 +146,11 @@ void print_groups(const Groups& groups, const std::vector<const Group*>& rows) {
 // On a terminal: how far it is, on one line of stderr that is wiped in the end.
 class Progress {
 public:
-    explicit Progress(const std::vector<ScannedFile>& files)
-        : shown_(is_terminal(STDERR_FILENO)), started_(Clock::now()) {
+    // streams: lines go to stdout meanwhile, and would be mixed with it on one terminal.
+    Progress(const std::vector<ScannedFile>& files, bool streams)
+        : terminal_(is_terminal(STDERR_FILENO)),
+          shown_(terminal_ && !(streams && is_terminal(STDOUT_FILENO))),
+          started_(Clock::now()) {
         for (const auto& file : files) total_ += file.bytes;
     }
     void show(const ScanStats& stats) const {
@@ -156,21 +161,25 @@ public:
                      readable_bytes(static_cast<double>(stats.bytes) / seconds()).c_str(),
                      readable_count(static_cast<double>(stats.matched)).c_str());
     }
-    void finish(const ScanStats& stats) const {
-        if (!shown_) return;
-        std::fprintf(stderr, "\r\x1b[K%s lines match of %s; %s (%s on disk) in %.2f s: %s/s\n",
+    void wipe() const {
+        if (shown_) std::fputs("\r\x1b[K", stderr);
+    }
+    void finish(const ScanStats& stats, double seconds_taken) const {
+        if (!terminal_) return;
+        std::fprintf(stderr, "%s lines match of %s; %s (%s on disk) in %.2f s: %s/s\n",
                      readable_count(static_cast<double>(stats.matched)).c_str(),
                      readable_count(static_cast<double>(stats.lines)).c_str(),
                      readable_bytes(static_cast<double>(stats.bytes)).c_str(),
-                     readable_bytes(static_cast<double>(stats.file_bytes)).c_str(), seconds(),
-                     readable_bytes(static_cast<double>(stats.bytes) / seconds()).c_str());
+                     readable_bytes(static_cast<double>(stats.file_bytes)).c_str(), seconds_taken,
+                     readable_bytes(static_cast<double>(stats.bytes) / seconds_taken).c_str());
     }
 
-private:
     [[nodiscard]] double seconds() const {
         return std::max(1e-3, std::chrono::duration<double>(Clock::now() - started_).count());
     }
-    const bool shown_;
+
+private:
+    const bool terminal_, shown_;
     const Clock::time_point started_;
     std::uint64_t total_ = 0;
 };
@@ -236,16 +245,18 @@ int query_command(const QueryOptions& options) {
     if (!files) return report(files.error());
 
     Answer answer(options, std::move(*by));
-    const Progress progress(*files);
+    const Progress progress(*files, options.group_by.empty() && options.slowest == 0);
     const auto stats = scan(
         *files, *filter,
         [&](std::string_view line, const EventFields& fields) {
             return answer.take(line, fields) && std::ferror(stdout) == 0;
         },
         [&](const ScanStats& so_far) { progress.show(so_far); });
+    const auto scanned_s = progress.seconds();
+    progress.wipe();
     answer.finish();
     std::fflush(stdout);
-    progress.finish(stats);
+    progress.finish(stats, scanned_s);
     report_damage(stats);
     return 0;
 }

@@ -20,6 +20,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t columns_wide = 120;
+
 constexpr const char* red = "\x1b[31m";
 constexpr const char* yellow = "\x1b[33m";
 constexpr const char* plain = "\x1b[0m";
@@ -35,6 +37,22 @@ std::string phases_text(const json::object& transaction) {
         out += (out.empty() ? "" : "  ") + std::string(name) + " " + readable_duration(static_cast<std::uint64_t>(ns));
     }
     return out;
+}
+
+// The longest phase and its share of the duration: what fits on a narrow terminal.
+std::string longest_phase(const json::object& transaction) {
+    const auto* phases = object_at(transaction, "phases");
+    const auto duration_ns = number_at(transaction, "duration_ns");
+    std::string_view longest;
+    double most = 0;
+    for (const auto name : phase_names) {
+        const auto ns = phases != nullptr ? number_at(*phases, std::string(name) + "_ns") : 0;
+        if (ns <= most) continue;
+        most = ns;
+        longest = name;
+    }
+    if (longest.empty() || duration_ns <= 0) return {};
+    return std::string(longest) + " " + readable_percent(100 * most / duration_ns) + "%";
 }
 
 class Tail {
@@ -130,7 +148,8 @@ std::string tail_line(const json::object& transaction, std::size_t columns, bool
     const auto tail =
         fit_right(status == 0 ? "-" : std::to_string(status), 4) +
         fit_right(readable_duration(static_cast<std::uint64_t>(number_at(transaction, "duration_ns"))), 8);
-    auto phases = phases_text(transaction);
+    const bool wide = columns == 0 || columns >= columns_wide;
+    auto phases = wide ? phases_text(transaction) : longest_phase(transaction);
     if (outcome != "ok" && outcome != "error") phases = printable(outcome) + (phases.empty() ? "" : "  " + phases);
     const auto what =
         printable(text_at(transaction, "method") + " " + (path.empty() ? text_at(transaction, "route") : path));
@@ -140,13 +159,13 @@ std::string tail_line(const json::object& transaction, std::size_t columns, bool
         line = head + fit_left(service, std::max<std::size_t>(20, service.size())) + " " +
                fit_left(what, std::max<std::size_t>(30, what.size())) + tail + "  " + phases;
     } else {
-        const auto service_width = columns >= 120 ? std::size_t{24} : std::size_t{16};
-        const auto fixed = width_of(head) + service_width + 1 + 12;
-        const auto left = columns > fixed + 20 ? columns - fixed : 20;
-        const auto what_width = std::min<std::size_t>(60, columns >= 120 ? left / 2 : left - 8);
+        const std::size_t service_width = wide ? 24 : 13;
+        const auto phases_width = wide ? std::max<std::size_t>(50, columns / 3) : std::size_t{15};
+        const auto fixed = width_of(head) + service_width + 1 + width_of(tail) + 2 + phases_width;
+        const auto what_width = columns > fixed + 12 ? std::min<std::size_t>(80, columns - fixed) : 12;
         line = head + fit_left(service, service_width) + " " + fit_left(what, what_width) + tail;
-        const auto room = columns > width_of(line) + 2 ? columns - width_of(line) - 2 : 0;
-        if (room >= 12) line += "  " + (width_of(phases) <= room ? phases : fit_left(phases, room));
+        if (!phases.empty())
+            line += "  " + (width_of(phases) <= phases_width ? phases : fit_left(phases, phases_width));
     }
     const char* style = outcome == "error" || status >= 500 ? red : outcome != "ok" || status >= 400 ? yellow : nullptr;
     return colour && style != nullptr ? style + line + plain : line;

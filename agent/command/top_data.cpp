@@ -106,6 +106,7 @@ Status TopData::refresh_processes(TopState& state) {
         row.resident_bytes = metric(*metrics, "process_memory_usage_bytes");
         row.threads = metric(*metrics, "process_threads");
         row.descriptors = metric(*metrics, "process_open_fds");
+        if (row.threads == 0) continue;  // it has ended, or only its listening sockets are known
         const Counters counters{metric(*metrics, "process_cpu_time_seconds_total"),
                                 metric(*metrics, "process_network_io_bytes_total", "receive"),
                                 metric(*metrics, "process_network_io_bytes_total", "transmit"),
