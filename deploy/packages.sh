@@ -2,14 +2,15 @@
 # Debian packages that building, testing and the demo need, and how missing ones are installed. Sourced.
 
 # shellcheck disable=SC2034  # used by those who source this
-build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev libcapstone-dev zlib1g-dev liburing-dev libzstd-dev
+build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev libcapstone-dev zlib1g-dev liburing-dev
+    libzstd-dev
     prometheus-cpp-dev libcivetweb-dev libcli11-dev libre2-dev libssl-dev)
 # shellcheck disable=SC2034
 demo_packages=(nginx-light python3)
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev libbenchmark-dev libboost-json1.81-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus
     curl python3 shellcheck util-linux mount git apache2-bin apache2-utils haproxy gunicorn openssl wget uvicorn
-    python3-uvloop python3-httptools openjdk-17-jdk-headless golang-go caddy nodejs)
+    python3-uvloop python3-httptools openjdk-17-jdk-headless golang-go caddy nodejs fio zstd e2fsprogs)
 # shellcheck disable=SC2034
 kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive-keyring)  # tests/kernels
 # shellcheck disable=SC2034  # what tests/integration/truth.sh needs besides
