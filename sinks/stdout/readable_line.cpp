@@ -124,7 +124,7 @@ void append_transaction(std::string& out, const Transaction& transaction, bool c
     out += "  ";
     std::string status = transaction.status == 0 ? "  -" : std::to_string(transaction.status);
     append_coloured(out, status, colour_of(transaction), colour);
-    const auto duration = readable_duration(transaction.duration_ns);
+    const auto duration = duration_for_people(transaction.duration_ns);
     out.append(12 - std::min<std::size_t>(duration.size(), 11), ' ');
     out += duration;
     out += "  ";
@@ -161,7 +161,7 @@ void append_loss(std::string& out, const LossRecord& loss, bool colour) {
 
 }  // namespace
 
-std::string readable_duration(std::uint64_t duration_ns) {
+std::string duration_for_people(std::uint64_t duration_ns) {
     const auto value = static_cast<double>(duration_ns);
     std::string out;
     // three digits that count, at any size

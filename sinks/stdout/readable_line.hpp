@@ -23,6 +23,6 @@ void append_readable_line(std::string& out, const Record& record, bool colour);
 void append_readable_header(std::string& out, bool colour);
 
 // "850 ns", "21.0 us", "2.91 ms", "1.20 s", "3 min 20 s".
-std::string readable_duration(std::uint64_t duration_ns);
+std::string duration_for_people(std::uint64_t duration_ns);
 
 }  // namespace sonde

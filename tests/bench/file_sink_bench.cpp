@@ -74,7 +74,7 @@ Measured run_writer(const std::string& path, std::uint64_t bytes) {
     const auto cpu_before_s = cpu_s(RUSAGE_SELF);
     const auto started_s = now_s();
     FileWriter writer(FileIo::system(), preallocate_bytes);
-    if (!writer.attach({std::move(file->buffered), std::move(file->direct), 0})) std::exit(1);
+    writer.attach({std::move(file->buffered), std::move(file->direct), 0});
     for (std::uint64_t done = 0; done < bytes; done += line.size()) writer.append(line);
     if (!writer.flush()) std::fprintf(stderr, "cannot write: errno %d\n", writer.last_errno()), std::exit(1);
     auto measured = per_second_and_gb(static_cast<double>(bytes), started_s, cpu_before_s, RUSAGE_SELF);

@@ -92,15 +92,15 @@ TEST(ReadableLine, NamesWhatWasLost) {
 }
 
 TEST(ReadableDuration, HasThreeDigits) {
-    EXPECT_EQ(readable_duration(0), "0 ns");
-    EXPECT_EQ(readable_duration(999), "999 ns");
-    EXPECT_EQ(readable_duration(1000), "1.00 us");
-    EXPECT_EQ(readable_duration(21'000), "21.0 us");
-    EXPECT_EQ(readable_duration(999'499), "999 us");
-    EXPECT_EQ(readable_duration(999'500), "1.00 ms");
-    EXPECT_EQ(readable_duration(9'996'000), "10.0 ms");
-    EXPECT_EQ(readable_duration(1'200'000'000), "1.20 s");
-    EXPECT_EQ(readable_duration(200'000'000'000), "3 min 20 s");
+    EXPECT_EQ(duration_for_people(0), "0 ns");
+    EXPECT_EQ(duration_for_people(999), "999 ns");
+    EXPECT_EQ(duration_for_people(1000), "1.00 us");
+    EXPECT_EQ(duration_for_people(21'000), "21.0 us");
+    EXPECT_EQ(duration_for_people(999'499), "999 us");
+    EXPECT_EQ(duration_for_people(999'500), "1.00 ms");
+    EXPECT_EQ(duration_for_people(9'996'000), "10.0 ms");
+    EXPECT_EQ(duration_for_people(1'200'000'000), "1.20 s");
+    EXPECT_EQ(duration_for_people(200'000'000'000), "3 min 20 s");
 }
 
 class StdoutSinkTest : public testing::Test {
