@@ -25,6 +25,12 @@ std::string without_slashes(std::string path) {
     return path;
 }
 
+// A file that is durable under a name that is not would be lost all the same.
+int sync_directory(FileIo& io, const std::string& directory) {
+    const int fd = io.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    return fd < 0 ? fd : io.sync_data(UniqueFd(fd).get());
+}
+
 bool is_full(int error) { return error == ENOSPC || error == EDQUOT; }
 
 }  // namespace
@@ -92,6 +98,7 @@ void FileSink::use(EventFile file) {
     flushed_offset_ = anchored_offset_ = file.bytes;
     if (options_.rotate_interval_s != 0) period_ = wall_clock_ms() / 1000 / options_.rotate_interval_s;
     file_ = std::move(file);
+    if (options_.fsync != FsyncPolicy::never && sync_directory(io_, directory_) < 0) ++other_errors_;
 }
 
 void FileSink::write(const Record& record) {
