@@ -72,8 +72,8 @@ Status FileSink::start() {
     use(std::move(*file));
     if (options_.rotate_interval_s != 0 && has_lines) period_ = modified_s / options_.rotate_interval_s;
     if (options_.compression != Compression::none)
-        compressor_ =
-            std::make_unique<Compressor>(directory_, options_.stem, options_.compression, options_.compression_level);
+        compressor_ = std::make_unique<Compressor>(directory_, options_.stem, options_.compression,
+                                                   options_.compression_level, options_.compress_only_when_idle);
     apply_retention();
     publish();
     return done();
