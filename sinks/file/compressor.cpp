@@ -188,8 +188,12 @@ Result<bool> compress_file(const std::string& path, Compression compression, int
     return cannot_compress(path, error);
 }
 
-Compressor::Compressor(std::string directory, std::string stem, Compression compression, int level)
-    : directory_(std::move(directory)), stem_(std::move(stem)), compression_(compression), level_(level) {
+Compressor::Compressor(std::string directory, std::string stem, Compression compression, int level, bool only_idle)
+    : directory_(std::move(directory)),
+      stem_(std::move(stem)),
+      compression_(compression),
+      level_(level),
+      only_idle_(only_idle) {
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
@@ -201,7 +205,7 @@ void Compressor::wake() {
 
 void Compressor::run(const std::stop_token& stop) {
     ::pthread_setname_np(::pthread_self(), ("zip/" + stem_).substr(0, thread_name_chars).c_str());
-    lower_priority();
+    if (only_idle_) lower_priority();
     while (!stop.stop_requested()) {
         {
             std::unique_lock lock(mutex_);

@@ -34,8 +34,8 @@ Result<bool> compress_file(const std::string& path, Compression compression, int
 // the sink, the oldest ones are the next that retention deletes.
 class Compressor {
 public:
-    // `level`: zstd 1 … 19, gzip 1 … 9.
-    Compressor(std::string directory, std::string stem, Compression compression, int level);
+    // `level`: zstd 1 … 19, gzip 1 … 9. `only_idle`: false leaves the thread its ordinary priority.
+    Compressor(std::string directory, std::string stem, Compression compression, int level, bool only_idle = true);
     // Abandons the file it is at; it is begun anew next time.
     ~Compressor() = default;
     Compressor(const Compressor&) = delete;
@@ -53,6 +53,7 @@ private:
     const std::string stem_;
     const Compression compression_;
     const int level_;
+    const bool only_idle_;
     CompressorStats stats_;
     std::mutex mutex_;
     std::condition_variable_any woken_;

@@ -25,6 +25,12 @@ std::string without_slashes(std::string path) {
     return path;
 }
 
+// A file that is durable under a name that is not would be lost all the same.
+int sync_directory(FileIo& io, const std::string& directory) {
+    const int fd = io.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    return fd < 0 ? fd : io.sync_data(UniqueFd(fd).get());
+}
+
 bool is_full(int error) { return error == ENOSPC || error == EDQUOT; }
 
 }  // namespace
@@ -63,11 +69,11 @@ Status FileSink::start() {
     rotations_asked_ = rotation_requests.load(std::memory_order_relaxed);
     const auto modified_s = static_cast<std::uint64_t>(file->modified_s);
     const bool has_lines = file->bytes > 0;
-    if (auto status = use(std::move(*file)); !status) return status;
+    use(std::move(*file));
     if (options_.rotate_interval_s != 0 && has_lines) period_ = modified_s / options_.rotate_interval_s;
     if (options_.compression != Compression::none)
-        compressor_ =
-            std::make_unique<Compressor>(directory_, options_.stem, options_.compression, options_.compression_level);
+        compressor_ = std::make_unique<Compressor>(directory_, options_.stem, options_.compression,
+                                                   options_.compression_level, options_.compress_only_when_idle);
     apply_retention();
     publish();
     return done();
@@ -83,24 +89,28 @@ FileSink::~FileSink() {
     publish();
 }
 
-Status FileSink::use(EventFile file) {
+void FileSink::use(EventFile file) {
     status_->repaired_bytes += file.cut_bytes;
     if (file.cut_bytes > 0)
         std::fprintf(stderr, "sonde: sink %s: %llu bytes of a torn last line were cut off %s\n", options_.name.c_str(),
                      static_cast<unsigned long long>(file.cut_bytes), path_.c_str());
-    auto attached =
-        writer_.attach({std::move(file.buffered), std::move(file.direct), file.bytes, options_.rotate_bytes});
-    if (!attached) return fail("cannot write to " + path_ + ": " + attached.error().what);
+    writer_.attach({std::move(file.buffered), std::move(file.direct), file.bytes, options_.rotate_bytes});
     flushed_offset_ = anchored_offset_ = file.bytes;
     if (options_.rotate_interval_s != 0) period_ = wall_clock_ms() / 1000 / options_.rotate_interval_s;
     file_ = std::move(file);
-    return done();
+    if (options_.fsync != FsyncPolicy::never && sync_directory(io_, directory_) < 0) ++other_errors_;
 }
 
 void FileSink::write(const Record& record) {
     line_.clear();
     append_event_json(line_, record);
     ++records_;
+    if (!file_.lock) {
+        const bool fits = carried_.size() + line_.size() <= FileWriter::ring_bytes;
+        if (fits) carried_ += line_;
+        failed_records_ += fits ? 0 : 1;
+        return;
+    }
     const bool too_large = options_.rotate_bytes != 0 && writer_.end_offset() > 0 &&
                            writer_.end_offset() + line_.size() > options_.rotate_bytes;
     if (too_large || rotation_requests.load(std::memory_order_relaxed) != rotations_asked_) rotate_if_due(line_.size());
@@ -119,11 +129,11 @@ Status FileSink::flush() {
         status = keep_durable();
     }
     status_->able.store(static_cast<bool>(status), std::memory_order_relaxed);
-    status_->set_why(status ? std::string() : status.error().what);
     if (status) {
         rotate_if_due();
         if (Clock::now() >= next_retention_) apply_retention();
     }
+    status_->set_why(status ? rotation_trouble_ : status.error().what);
     publish();
     return status;
 }

@@ -65,7 +65,8 @@ private:
     Status reopen(FilePlace place);
     Status go_on_after_truncation();
     void append_whole_lines(std::string& bytes);
-    Status use(EventFile file);
+    Status find_file();
+    void use(EventFile file);
     bool rotation_due(std::size_t coming_bytes);
     void rotate_if_due(std::size_t coming_bytes = 0);
     Status rotate();
@@ -85,6 +86,9 @@ private:
     FileWriter writer_;
     EventFile file_;  // its lock; the writer has taken the descriptors that are written to
     std::unique_ptr<Compressor> compressor_;
+
+    std::string carried_;           // lines for the next file, while there is none; at most FileWriter::ring_bytes
+    std::string rotation_trouble_;  // why the last rotation failed; empty: it did not
 
     std::string line_;
     std::uint64_t records_ = 0;

@@ -32,6 +32,9 @@ struct FileSinkOptions {
     Compression compression = Compression::zstd;
     int compression_level = 3;  // zstd 1 … 19, gzip 1 … 9
 
+    // In the processor's and the disk's idle time only; false where a machine has none and the copies matter.
+    bool compress_only_when_idle = true;
+
     EventFileOptions file;  // modes, owner, direct I/O
 };
 

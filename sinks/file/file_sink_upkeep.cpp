@@ -27,6 +27,7 @@ std::uint64_t FileSink::wall_clock_ms() {
 
 // Is the file still where readers look for it, and as long as it was?
 Status FileSink::look_after_file() {
+    if (!file_.lock) return find_file();
     const auto place = find_place(io_, path_, file_);
     if (place == FilePlace::moved || place == FilePlace::removed) return reopen(place);
     if (place == FilePlace::unknown) return done();  // the write will tell
@@ -52,7 +53,7 @@ Status FileSink::reopen(FilePlace place) {
         from = whole < 0 ? written : static_cast<std::uint64_t>(whole);
     }
     const auto left = std::exchange(file_, {});
-    if (auto status = use(std::move(*fresh)); !status) return status;
+    use(std::move(*fresh));
     ++status_->reopened;
     std::string bytes(copy_bytes, '\0');
     std::string rescued;
@@ -84,29 +85,34 @@ void FileSink::append_whole_lines(std::string& bytes) {
 Status FileSink::go_on_after_truncation() {
     // The line that was being written at that moment: its head went with the rest.
     const bool torn = writer_.written_offset() != flushed_offset_;
-    auto pending = writer_.detach();
-    file_ = {};
-    auto file = open_event_file(io_, path_, options_.file);
-    if (!file) return file.error();
-    if (auto status = use(std::move(*file)); !status) return status;
-    ++status_->reopened;
+    carried_ = writer_.detach();
+    file_ = {};  // the same file is locked anew
     if (torn) {
-        const auto end = pending.find('\n');
-        pending.erase(0, end == std::string::npos ? pending.size() : end + 1);
+        const auto end = carried_.find('\n');
+        carried_.erase(0, end == std::string::npos ? carried_.size() : end + 1);
         ++failed_records_;
     }
-    append_whole_lines(pending);
+    return find_file();
+}
+
+// There is no file; lines wait for one.
+Status FileSink::find_file() {
+    auto file = open_event_file(io_, path_, options_.file);
+    if (!file) return file.error();
+    use(std::move(*file));
+    ++status_->reopened;
+    append_whole_lines(carried_);
     return done();
 }
 
 void FileSink::rotate_if_due(std::size_t coming_bytes) {
     if (!rotation_due(coming_bytes) || Clock::now() < next_rotation_) return;
     const auto status = rotate();
+    rotation_trouble_ = status ? std::string() : status.error().what;
     if (status) return;
     // The file goes on growing: lines count for more than names.
     ++other_errors_;
     next_rotation_ = Clock::now() + rotation_retry_after;
-    status_->set_why(status.error().what);
 }
 
 Status FileSink::rotate() {
@@ -125,7 +131,7 @@ Status FileSink::rotate() {
         return status;
     }
     writer_.detach();
-    if (auto status = use(std::move(*fresh)); !status) return status;
+    use(std::move(*fresh));
     rotation_wanted_ = false;
     ++status_->rotations;
     apply_retention();

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <system_error>
 #include <utility>
 
 namespace sonde {
@@ -45,10 +44,12 @@ FileWriter::~FileWriter() {
     detach();
 }
 
-Status FileWriter::attach(File file) {
+void FileWriter::attach(File file) {
     assert(!file_.buffered && begin_ == end_);
-    if (const int rc = channel_->attach(file.buffered.get(), file.direct.get()); rc < 0)
-        return fail(std::generic_category().message(-rc));
+    if (channel_->attach(file.buffered.get(), file.direct.get()) < 0) {
+        channel_ = std::make_unique<PwriteChannel>(io_);
+        channel_->attach(file.buffered.get(), file.direct.get());
+    }
     file_ = std::move(file);
     floor_ = begin_ = end_ = synced_ = sync_to_ = file_.offset;
     poll_at_ = end_ + write_at_bytes;
@@ -57,7 +58,6 @@ Status FileWriter::attach(File file) {
     retries_ = 0;
     last_errno_ = sync_errno_ = 0;
     sync_asked_ = false;
-    return done();
 }
 
 std::string FileWriter::detach() {

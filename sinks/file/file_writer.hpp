@@ -8,7 +8,6 @@
 #include <string>
 #include <string_view>
 
-#include "agent/base/result.hpp"
 #include "agent/base/unique_fd.hpp"
 #include "sinks/file/write_channel.hpp"
 
@@ -76,8 +75,9 @@ public:
 
     [[nodiscard]] std::string_view name() const { return channel_->name(); }
 
-    // Writes to `file` from now on. Nothing is pending and no file is attached.
-    Status attach(File file);
+    // Writes to `file` from now on. Nothing is pending and no file is attached. A ring that does not take the file is
+    // given up for pwrite.
+    void attach(File file);
     // Waits for what the kernel is doing, gives reserved blocks back and closes the file. Bytes that were written and
     // not synced are doubtful from now on, if syncs were asked for. Returns what is pending, in order: appended, not
     // written, and no longer counted as appended. written_offset() stays.

@@ -25,7 +25,7 @@ Transaction sample() {
     Transaction t;
     t.time_ns = 1'767'323'045'678'901'234;
     t.duration_ns = 2'913'000;
-    t.phase_ns = {21'000, unobserved_ns, 12'000, 1'900'000, 80'000};
+    t.phase_ns = {21'000, 0, unobserved_ns, 12'000, 1'900'000, 80'000};
     t.request_bytes = 312;
     t.response_bytes = 1840;
     t.request_body_bytes = 0;
@@ -83,7 +83,8 @@ void append_boost(std::string& out, const Transaction& t) {
     line["tls"] = t.tls;
     line["duration_ns"] = t.duration_ns;
     auto& phases = line["phases"].emplace_object();
-    constexpr std::array keys{"queue_ns", "cpu_ns", "runqueue_ns", "blocked_ns", "transfer_ns"};
+    constexpr std::array keys{"queue_ns", "upload_ns", "cpu_ns", "runqueue_ns", "blocked_ns", "transfer_ns"};
+    static_assert(keys.size() == phase_count);
     for (std::size_t i = 0; i < phase_count; ++i) {
         if (t.phase_ns[i] >= 0) {
             phases[keys[i]] = t.phase_ns[i];

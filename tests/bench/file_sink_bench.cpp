@@ -32,7 +32,9 @@ struct Measured {
 double cpu_s(int who) {
     rusage usage{};
     ::getrusage(who, &usage);
-    const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6; };
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -45,7 +47,8 @@ Measured per_second_and_gb(double bytes, double started_s, double cpu_before_s, 
 // fio's own rate: its start and the reading of its job are no part of it. Its CPU time is that of the whole process.
 Measured run_fio(const std::string& path, std::uint64_t bytes) {
     const auto command = "fio --name=x --filename='" + path + "' --rw=write --direct=1 --bs=1M --iodepth=16 " +
-                         "--ioengine=io_uring --fallocate=none --thread --minimal --size=" + std::to_string(bytes) + " 2>&1";
+                         "--ioengine=io_uring --fallocate=none --thread --minimal --size=" + std::to_string(bytes) +
+                         " 2>&1";
     const auto cpu_before_s = cpu_s(RUSAGE_CHILDREN);
     const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
     std::string text;
@@ -71,7 +74,7 @@ Measured run_writer(const std::string& path, std::uint64_t bytes) {
     const auto cpu_before_s = cpu_s(RUSAGE_SELF);
     const auto started_s = now_s();
     FileWriter writer(FileIo::system(), preallocate_bytes);
-    if (!writer.attach({std::move(file->buffered), std::move(file->direct), 0})) std::exit(1);
+    writer.attach({std::move(file->buffered), std::move(file->direct), 0});
     for (std::uint64_t done = 0; done < bytes; done += line.size()) writer.append(line);
     if (!writer.flush()) std::fprintf(stderr, "cannot write: errno %d\n", writer.last_errno()), std::exit(1);
     auto measured = per_second_and_gb(static_cast<double>(bytes), started_s, cpu_before_s, RUSAGE_SELF);

@@ -153,7 +153,7 @@ class Faults(unittest.TestCase):
         directory = pathlib.Path(tempfile.mkdtemp(prefix="sonde_faults_"))
         self.addCleanup(shutil.rmtree, directory, True)
         for compression, suffix in [("zstd", ".zst"), ("gzip", ".gz")]:
-            load = self.start(directory / compression, mb_per_s=10, batch=100, compression=compression)
+            load = self.start(directory / compression, mb_per_s=10, batch=100, compression=compression, idle=0)
             for turn in range(5):
                 wait_for(lambda: load.acknowledged > 500 * (turn + 1), "records")
                 load.signal(signal.SIGUSR1)

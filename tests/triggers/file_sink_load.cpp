@@ -6,7 +6,7 @@
 //     mb_per_s=N       rate; 0: as fast as it goes (0)
 //     seconds=N        0: until SIGTERM (0)
 //     fsync=never|interval|batch
-//     rotate_kib=N total_kib=N files=N compression=none|zstd|gzip free=0|1
+//     rotate_kib=N total_kib=N files=N compression=none|zstd|gzip idle=0|1 free=0|1
 //
 // SIGUSR1 asks for a rotation. After each flush() one line on stdout: `RECORDS FAILED ok` or `RECORDS FAILED why …`:
 // so many were handed over and refused. After a good one, all that were not refused are in the file, and durable with
@@ -64,6 +64,7 @@ FileSinkOptions options_of(const std::string& directory, const Arguments& argume
     options.retention.free_space_when_full = arguments.number("free", 1) != 0;
     options.compression = compressions.at(arguments.text("compression", "zstd"));
     options.compression_level = 1;
+    options.compress_only_when_idle = arguments.number("idle", 1) != 0;
     return options;
 }
 

@@ -366,6 +366,23 @@ TEST_F(FileSinkFaults, GoesOnAtTheNewEndOfATruncatedFile) {
     EXPECT_EQ(status().reopened, 1);
 }
 
+TEST_F(FileSinkFaults, LinesWaitWhileATruncatedFileCannotBeOpened) {
+    open();
+    write(5);
+    ASSERT_TRUE(sink_->flush());
+    fs::resize_file(path(), 0);
+    io_.on_open = [](const std::string&) { return -EMFILE; };
+    write(2);
+    ASSERT_FALSE(sink_->flush());
+    write(2);
+    ASSERT_FALSE(sink_->flush());
+    io_.on_open = nullptr;
+    write(2);
+    ASSERT_TRUE(sink_->flush());
+    EXPECT_EQ(numbers(path()), range(5, 11));
+    EXPECT_EQ(sink_->stats().failed_records, 0);
+}
+
 TEST_F(FileSinkFaults, BytesAddUpThroughEveryTrouble) {
     options_.rotate_bytes = 64 * 1024;
     options_.fsync = FsyncPolicy::interval;

@@ -61,7 +61,7 @@ protected:
         ScanStats stats;
         std::vector<std::string> lines;
     };
-    static Answer ask(const std::vector<std::string>& paths, const FilterOptions& options = {}) {
+    static Answer ask(const std::vector<std::string>& paths, const LineFilterOptions& options = {}) {
         const auto files = find_event_files(paths);
         EXPECT_TRUE(files) << files.error().message();
         auto filter = LineFilter::make(options, 1'767'323'045'000'000'000);  // 2026-01-02T03:04:05Z
@@ -119,7 +119,7 @@ TEST_F(QueryTest, DamagedCompressionIsReportedAndTheNextFileIsRead) {
     write("2.jsonl.zst", whole_zst.substr(0, whole_zst.size() / 2));
     write("3.jsonl.gz", flipped);
     write("4.jsonl", line("/last", 200, 1));
-    FilterOptions last;
+    LineFilterOptions last;
     last.route = "/last";
     const auto answer = ask({(directory_ / "1.jsonl.gz").string(), (directory_ / "2.jsonl.zst").string(),
                              (directory_ / "3.jsonl.gz").string(), (directory_ / "4.jsonl").string()},
@@ -144,14 +144,14 @@ TEST_F(QueryTest, Filters) {
                                            line("/pay", 404, 1'500'000'000, 1, "2026-01-03T00:00:00Z") +
                                            R"({"type":"loss","time":"2026-01-02T03:04:05Z","lost":[],"in_flight":0})"
                                            "\n");
-    const auto count = [&](FilterOptions options) { return ask({path}, options).stats.matched; };
-    FilterOptions any;
+    const auto count = [&](LineFilterOptions options) { return ask({path}, options).stats.matched; };
+    LineFilterOptions any;
     any.type = "any";
     EXPECT_EQ(count({}), 3U);
     EXPECT_EQ(count(any), 4U);
     for (const auto& [status, expected] : std::initializer_list<std::pair<const char*, std::uint64_t>>{
              {"200", 1}, {"5xx", 1}, {"4xx,503", 2}, {"2xx,4xx,5xx", 3}, {"201", 0}}) {
-        FilterOptions options;
+        LineFilterOptions options;
         options.status = status;
         EXPECT_EQ(count(options), expected) << status;
     }
@@ -163,7 +163,7 @@ TEST_F(QueryTest, Filters) {
                                                                       {"<=50ms", 1},
                                                                       {"1s", 1},
                                                                       {"40ms..200ms", 2}}) {
-        FilterOptions options;
+        LineFilterOptions options;
         options.duration = duration;
         EXPECT_EQ(count(options), expected) << duration;
     }
@@ -174,22 +174,22 @@ TEST_F(QueryTest, Filters) {
              {"", "now", 2},
              {"2026-01-04", "", 0},
              {"-1h", "now", 2}}) {
-        FilterOptions options;
+        LineFilterOptions options;
         options.from = from;
         options.to = to;
         EXPECT_EQ(count(options), expected) << from << ".." << to;
     }
-    FilterOptions route;
+    LineFilterOptions route;
     route.route = "/orders/{id}";
     EXPECT_EQ(count(route), 2U);
-    FilterOptions text;
+    LineFilterOptions text;
     text.text = "/pay";
     EXPECT_EQ(count(text), 1U);
 }
 
 TEST(LineFilter, BadOptionsAreNamed) {
     const auto refused = [](auto set) {
-        FilterOptions options;
+        LineFilterOptions options;
         set(options);
         const auto made = LineFilter::make(options, 0);
         EXPECT_FALSE(made);
