@@ -61,7 +61,9 @@ TEST(TopPicture, FitsEveryTerminal) {
             for (const auto& line : lines) EXPECT_LE(width_of(line), static_cast<std::size_t>(columns)) << line;
             EXPECT_NE(lines.back().find("q quit"), std::string::npos);
             // the title is not cut: every number has its column
-            if (view != TopView::help) EXPECT_EQ(lines[2].find("…"), std::string::npos) << lines[2];
+            if (view != TopView::help) {
+                EXPECT_EQ(lines[2].find("…"), std::string::npos) << lines[2];
+            }
         }
 }
 
