@@ -13,10 +13,12 @@ namespace {
 
 using Digits = std::array<char, 32>;
 
-// As /metrics shows bounds and quantiles.
+// As /metrics shows bounds and quantiles (%.16g): a series must be the same whichever way it came.
 std::string_view bound_text(double value, Digits& digits) {
     if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-    const auto* end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    const bool plain = value == 0 || (std::abs(value) >= 1e-4 && std::abs(value) < 1e16);
+    const auto format = plain ? std::chars_format::fixed : std::chars_format::general;
+    const auto* end = std::to_chars(digits.data(), digits.data() + digits.size(), value, format).ptr;
     return {digits.data(), static_cast<std::size_t>(end - digits.data())};
 }
 
