@@ -9,8 +9,9 @@ namespace sonde {
 
 int report(const std::vector<ConfigFinding>& findings) {
     for (const auto& finding : findings) say(finding.text());
-    std::fprintf(stderr, "sonde: the configuration has %zu %s%s\n", findings.size(),
-                 findings.size() == 1 ? "error" : "errors", findings.size() >= max_findings ? " or more" : "");
+    if (findings.size() > 1)
+        std::fprintf(stderr, "sonde: the configuration has %zu errors%s\n", findings.size(),
+                     findings.size() >= max_findings ? " or more" : "");
     return 2;
 }
 

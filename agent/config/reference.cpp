@@ -115,8 +115,7 @@ std::string configuration_reference() {
     const Config defaults;
     std::string out = introduction + profiles();
     out +=
-        "## Settings\n\nA change of the running agent's file is applied at once, or at SIGHUP; what says *Restart* is "
-        "read at the start only.\n\n";
+        "## Settings\n\nWhat says *Restart* is read at the start only; a reload names it and leaves it as it is.\n\n";
     for (const auto& section : config_schema().fields) {
         out += "### " + section.key + "\n\n";
         if (section.kind == FieldKind::object) {
