@@ -50,9 +50,9 @@ class Faults(unittest.TestCase):
 
     def test_full_file_system_is_given_room_by_retention(self):
         directory = mounted(self, "-t", "tmpfs", "-o", "size=24m", "tmpfs", size_mib=24) / "events"
-        load = self.start(directory, rotate_kib=2048, total_kib=1 << 20, mb_per_s=60, compression="none", seconds=3)
-        load.wait()
-        end = load.end
+        load = self.start(directory, rotate_kib=2048, total_kib=1 << 20, mb_per_s=60, compression="none")
+        wait_for(lambda: load.acknowledged > 150_000 or load.whys, "three times what fits", 120)
+        end = self.finish(load)
         self.assertGreater(end["deleted_files"], 10)
         self.assertGreater(end["written_bytes"], 48 << 20)
         self.assertEqual(end["failed"], 0)
