@@ -15,6 +15,7 @@
 
 #include "agent/base/unique_fd.hpp"
 #include "agent/command/terminal_text.hpp"
+#include "agent/probe/preconditions.hpp"
 #include "agent/probe/probe.hpp"
 
 namespace sonde {
@@ -75,7 +76,7 @@ Check check_btf(const std::string& root) {
 }
 
 Check check_cgroup2(const std::string& root) {
-    const auto at = find_cgroup2_root(read_file(root + "/proc/self/mountinfo"));
+    const auto at = cgroup2_root_in(read_file(root + "/proc/self/mountinfo"));
     if (!at.empty()) return {"cgroup2", CheckState::ok, "mounted on " + at, {}};
     return {"cgroup2", CheckState::problem, "cgroup v2 is not mounted",
             "mount it: mount -t cgroup2 none /sys/fs/cgroup/unified"};
