@@ -10,8 +10,8 @@
 namespace sonde {
 
 // Bytes of one record: what was added stays where it is until clear(), so views of it stay good, also when the arena
-// is moved. clear() keeps the first block, so that a record used again does not allocate once it is warm; what a huge
-// line needed beyond it is given back. One thread at a time.
+// is moved. clear() keeps the largest block of moderate size, so that a record used again does not allocate once it is
+// warm; what a huge line needed is given back. One thread at a time.
 class TextArena {
 public:
     // Room for size bytes; never null, not zeroed.
@@ -31,10 +31,9 @@ public:
     // Gives back the end of the latest allocation: the bytes from `end` on.
     void trim(const char* end) { used_ = static_cast<std::size_t>(end - blocks_.back().bytes.get()); }
     void clear() {
-        if (blocks_.size() > 1 || (!blocks_.empty() && blocks_.front().size > kept_bytes_max)) {
-            if (blocks_.front().size > kept_bytes_max) blocks_.clear();
-            if (!blocks_.empty()) blocks_.resize(1);
-        }
+        // the last block is the largest: with it alone, the next record of this size fits without allocation
+        while (!blocks_.empty() && blocks_.back().size > kept_bytes_max) blocks_.pop_back();
+        if (blocks_.size() > 1) blocks_.erase(blocks_.begin(), blocks_.end() - 1);
         used_ = 0;
     }
 
