@@ -24,6 +24,7 @@ bool may_be(LogFormat format, char first) {
             return is_digit(first);
         case LogFormat::gunicorn:
             return first == '[';
+        case LogFormat::jul:
         case LogFormat::klog:
         case LogFormat::uvicorn:
             return is_upper(first);
@@ -123,11 +124,14 @@ void LineParser::parse(std::string_view text, std::uint64_t now_ns, LogRecord& r
     const bool several = head.size() < record.raw.size();
     if (several) record.flags |= log_multiline;
     if (head.ends_with('\r')) head.remove_suffix(1);
-    // an object printed over several lines is one all the same
-    if (!(several && head == "{" && parse_as(LogFormat::json, record.raw, record))) {
+    // an object printed over several lines is one all the same, and java.util.logging's records have two
+    const bool whole =
+        several && ((head == "{" && parse_as(LogFormat::json, record.raw, record)) ||
+                    (!head.empty() && is_upper(head.front()) && parse_as(LogFormat::jul, record.raw, record)));
+    if (!whole) {
         parse_head(head, record);
-        if (several) find_exception(record.raw, record.exception);
     }
+    if (several && record.format != LogFormat::json) find_exception(record.raw, record.exception);
     if (!several && !record.exception.stack.empty() && record.exception.type.empty())
         find_exception(record.exception.stack, record.exception);
     if (!record.message.empty()) record.template_hash = MessageTemplate(record.message).hash();

@@ -1,4 +1,4 @@
-// The error logs of nginx, uvicorn and gunicorn, and klog's.
+// The error logs of nginx, uvicorn and gunicorn, klog's and java.util.logging's.
 #include <charconv>
 
 #include "agent/log/record_fields.hpp"
@@ -151,6 +151,25 @@ bool parse_klog(std::string_view line, TimeParser& times, std::uint64_t now_ns, 
         record.message = message;
         take_klog_pairs(structured, record, times);
     }
+    return true;
+}
+
+bool parse_jul(std::string_view text, TimeParser& times, LogRecord& record) {
+    const auto time = times.jul(text);
+    if (!time) return false;
+    const auto line_end = text.find('\n');
+    if (line_end == std::string_view::npos) return false;
+    auto head = trimmed(text.substr(time.used, line_end - time.used));
+    auto body = text.substr(line_end + 1, text.substr(line_end + 1).find('\n'));
+    const auto colon = body.substr(0, 10).find(':');
+    if (colon == std::string_view::npos || !is_upper(body.front())) return false;
+    record.severity = severity_from_word(body.substr(0, colon));
+    if (record.severity == Severity::unknown) return false;
+    record.severity_text = body.substr(0, colon);
+    record.time_ns = time.ns;
+    record.logger = head.substr(0, head.find(' '));
+    record.message = trimmed(body.substr(colon + 1));
+    record.format = LogFormat::jul;
     return true;
 }
 

@@ -36,6 +36,10 @@ bool parse_python(std::string_view line, TimeParser& times, LogRecord& record);
 // now_ns: of the year that the line leaves out.
 bool parse_klog(std::string_view line, TimeParser& times, std::uint64_t now_ns, LogRecord& record);
 
+// java.util.logging's default: Jan 02, 2026 3:04:05 AM com.x.Class method, and below it LEVEL: message. text: both
+// lines.
+bool parse_jul(std::string_view text, TimeParser& times, LogRecord& record);
+
 // Everything else: the line is the message; a time at its beginning, and a level in brackets or capitals among the four
 // words behind it, are taken as what they are.
 void parse_plain(std::string_view line, TimeParser& times, LogRecord& record);

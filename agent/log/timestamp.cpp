@@ -175,6 +175,30 @@ LogTime TimeParser::klog(std::string_view text, std::uint64_t now_ns) {
     return best_s < 0 ? LogTime{} : made(best_s, ns, at);
 }
 
+LogTime TimeParser::jul(std::string_view text) {
+    if (text.size() < 23 || text[3] != ' ') return {};
+    std::size_t at = 4;
+    int day = digits<2>(text, at);
+    if (day < 0)
+        day = digits<1>(text, at), at += 1;
+    else
+        at += 2;
+    if (text.substr(at, 2) != ", ") return {};
+    const int year = digits<4>(text, at + 2);
+    at += 7;
+    const bool one_digit = at + 1 < text.size() && text[at + 1] == ':';
+    const int hour = one_digit ? digits<1>(text, at) : digits<2>(text, at);
+    at += one_digit ? 1 : 2;
+    if (text.size() < at + 9 || text[at] != ':' || text[at + 3] != ':' || text[at + 6] != ' ') return {};
+    const int minute = digits<2>(text, at + 1), second = digits<2>(text, at + 4);
+    const auto half = text.substr(at + 7, 2);
+    if (hour < 1 || hour > 12 || minute < 0 || minute > 59 || second < 0 || second > 60) return {};
+    if ((half != "AM" && half != "PM") || !is_date(year, month_number(text.substr(0, 3)), day)) return {};
+    const int hours = hour % 12 + (half == "PM" ? 12 : 0);
+    const auto days = days_from_civil(year, month_number(text.substr(0, 3)), day);
+    return made(to_utc(days * 86400 + hours * 3600 + minute * 60 + second), 0, at + 9);
+}
+
 LogTime TimeParser::epoch(std::string_view text) {
     std::uint64_t whole = 0;
     const char* const end = text.data() + text.size();
@@ -204,7 +228,8 @@ LogTime TimeParser::epoch(std::string_view text) {
         rest_ns = fraction_ns(text, at) * unit_ns / ns_per_s;
         if (at != text.size()) return {};
     }
-    if (whole > static_cast<std::uint64_t>(INT64_MAX / unit_ns) - 1 || whole == 0) return {};
+    // a number of seconds before 1973 is a count or a duration, not a time
+    if (whole < 100'000'000ULL || whole > static_cast<std::uint64_t>(INT64_MAX / unit_ns) - 1) return {};
     return {whole * static_cast<std::uint64_t>(unit_ns) + static_cast<std::uint64_t>(rest_ns), text.size()};
 }
 

@@ -34,8 +34,11 @@ public:
     LogTime clf(std::string_view text);
     // klog and glog: 0102 03:04:05.678901, and glog's 20260102; the year is that which puts it closest to now_ns
     LogTime klog(std::string_view text, std::uint64_t now_ns);
+    // java.util.logging's: Jan 02, 2026 3:04:05 AM
+    LogTime jul(std::string_view text);
     // Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by magnitude (seconds below 1e11,
-    // milliseconds below 1e14, microseconds below 1e17); a fraction or an exponent belongs to it. The whole text.
+    // milliseconds below 1e14, microseconds below 1e17); a fraction or an exponent belongs to it; numbers
+    // below 1e8 are no time. The whole text.
     static LogTime epoch(std::string_view text);
     // date_time or clf, or epoch if the whole text is a number.
     LogTime any(std::string_view text);

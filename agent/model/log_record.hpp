@@ -29,10 +29,11 @@ enum class LogFormat : std::uint8_t {
     gunicorn,     // "[2026-01-02 03:04:05 +0000] [7] [INFO] …"
     python,       // Python's logging: the default format and the usual ones that begin with asctime
     klog,         // Kubernetes' klog and Google's glog
+    jul,          // java.util.logging's two lines: "Jan 02, 2026 3:04:05 AM Class method", "INFO: message"
 };
-constexpr std::size_t log_format_count = 9;
+constexpr std::size_t log_format_count = 10;
 constexpr std::array<std::string_view, log_format_count> log_format_names{
-    "plain", "json", "logfmt", "access", "nginx_error", "uvicorn", "gunicorn", "python", "klog"};
+    "plain", "json", "logfmt", "access", "nginx_error", "uvicorn", "gunicorn", "python", "klog", "jul"};
 constexpr std::string_view to_string(LogFormat format) { return log_format_names[static_cast<std::size_t>(format)]; }
 
 // How the bytes came to sonde.
