@@ -86,6 +86,9 @@ bool LineParser::parse_as(LogFormat format, std::string_view line, LogRecord& re
         case LogFormat::klog:
             taken = parse_klog(line, times_, record.observed_ns, record);
             break;
+        case LogFormat::jul:
+            taken = parse_jul(line, times_, record);
+            break;
         case LogFormat::plain:
             return false;
     }
