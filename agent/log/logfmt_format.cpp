@@ -79,7 +79,9 @@ bool parse_logfmt(std::string_view line, TimeParser& times, LogRecord& record) {
         }
         ++pairs;
     }
-    if (pairs < 2 || !fields.log_like()) return false;
+    // without a time, level or message it takes more to be sure: Heroku's router writes none of them
+    constexpr std::size_t sure_pairs = 4;
+    if (pairs < 2 || (!fields.log_like() && (pairs < sure_pairs || bare > 0))) return false;
     record.format = LogFormat::logfmt;
     return true;
 }

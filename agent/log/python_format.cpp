@@ -104,6 +104,8 @@ bool parse_behind_time(TextCursor at, bool bracket, LogRecord& record) {
     }
     if (at.take(" - ")) return parse_divided(at.rest(), " - ", record);
     if (at.take(" | ")) return parse_divided(at.rest(), " | ", record);
+    // Spring Boot's, which begins the same way
+    if (at.rest().substr(0, 48).find(" --- [") != std::string_view::npos) return false;
     at.skip_spaces();
     // the level is the first or second word: "name LEVEL message" is as common as "LEVEL name message"
     auto ahead = at;

@@ -22,6 +22,7 @@ constexpr std::array words{Word{"t", Severity::trace},         Word{"d", Severit
                            Word{"err", Severity::error},       Word{"dbg", Severity::debug},
                            Word{"inf", Severity::info},        Word{"wrn", Severity::warn},
                            Word{"trc", Severity::trace},       Word{"ftl", Severity::fatal},
+                           Word{"dbug", Severity::debug},      Word{"eror", Severity::error},
                            Word{"info", Severity::info},       Word{"warn", Severity::warn},
                            Word{"crit", Severity::fatal},      Word{"fine", Severity::debug},
                            Word{"trace", Severity::trace},     Word{"debug", Severity::debug},

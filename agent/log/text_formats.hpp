@@ -10,7 +10,7 @@
 namespace sonde {
 
 // key=value and key="va\"lue" (Go's slog, logrus, Heroku, Grafana): at least two pairs, one of them a time, level or
-// message. A word without '=' is a key whose value is true.
+// message, or four pairs and nothing else. A word without '=' is a key whose value is true.
 bool parse_logfmt(std::string_view line, TimeParser& times, LogRecord& record);
 
 // NCSA common and combined log format, perhaps behind a virtual host; gunicorn's access log is one. Fields behind the
