@@ -158,6 +158,7 @@ Status write_checkpoint(const std::string& path, const TailCheckpoint& checkpoin
         if (written <= 0) return cannot("write", beside);
         rest.remove_prefix(static_cast<std::size_t>(written));
     }
+    if (::fdatasync(file.get()) != 0) return cannot("sync", beside);
     if (::rename(beside.c_str(), path.c_str()) != 0) return cannot("rename to", path);
     return done();
 }

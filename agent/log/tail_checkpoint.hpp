@@ -28,8 +28,8 @@ struct TailCheckpoint {
 std::string to_text(const TailCheckpoint& checkpoint);
 Result<TailCheckpoint> parse_checkpoint(std::string_view text);
 
-// Written beside and renamed, so that there always is a whole one; not synced to disk: what it describes is not either,
-// and a process that dies loses nothing. Errors name the path.
+// Written beside, synced, and renamed: there always is a whole one, also after the machine lost its power. Errors name
+// the path.
 Status write_checkpoint(const std::string& path, const TailCheckpoint& checkpoint);
 // No file is an empty checkpoint with scanned_ns 0. A broken one is an error.
 Result<TailCheckpoint> read_checkpoint(const std::string& path);
