@@ -125,8 +125,28 @@ bool TailedFile::open(TailContext& context) {
     if (info.st_dev != state_.id.device || info.st_ino != state_.id.inode || !S_ISREG(info.st_mode)) return false;
     open_ = std::make_unique<Open>(std::move(fd), *files_, context.options);
     active_ns_ = monotonic_ns();
+    seen_size_ = static_cast<std::uint64_t>(info.st_size);
     add(context.stats.files_open, 1);
+    if (state_.offset > 0 && state_.offset <= seen_size_) find_line_begin(context);
     return true;
+}
+
+// An offset within a line: behind the cut of one that is too long, of which nothing more is wanted; or where the file
+// ended when it was first seen, and then the line is read from its begin.
+void TailedFile::find_line_begin(TailContext& context) {
+    auto& buffer = context.buffer;
+    const auto limit = context.options.line_bytes_max;
+    if (buffer.size() < limit) buffer.resize(limit);
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(limit, state_.offset));
+    const auto begin = state_.offset - size;
+    if (read_at(open_->fd.get(), buffer.data(), size, begin) != static_cast<ssize_t>(size)) return;
+    const auto newline = std::string_view(buffer.data(), size).rfind('\n');
+    if (newline + 1 == size) return;
+    if (newline == std::string_view::npos && begin > 0)
+        skipping_ = true;
+    else if (snap_to_line)
+        state_.offset = newline == std::string_view::npos ? 0 : begin + newline + 1;
+    snap_to_line = false;
 }
 
 void TailedFile::close(TailContext& context) {

@@ -74,6 +74,10 @@ public:
     Progress read(TailContext& context);
     // Hands over a record whose further lines did not come in time. false: refused.
     bool flush_old(TailContext& context, std::uint64_t now_ns);
+    // Hands over what is held. false: refused.
+    bool flush(TailContext& context);
+    // Whether a file that begins with front is this one, grown.
+    [[nodiscard]] bool begins_like(std::string_view front) const { return matches(state_.fingerprint, front); }
     // Hands over everything, also what has no newline yet: the file is done. false: refused.
     bool finish(TailContext& context);
     // Begins at the front, as another file. What it held must be flushed.
@@ -97,17 +101,18 @@ public:
     [[nodiscard]] std::uint64_t active_ns() const { return active_ns_; }
     [[nodiscard]] std::uint64_t seen_size() const { return seen_size_; }
 
-    bool deleted = false;  // no path leads to it any more
-    bool rotated = false;  // its family's path leads to another file
+    bool snap_to_line = false;  // the offset is where the file ended when it was first seen, perhaps within a line
+    bool deleted = false;       // no path leads to it any more
+    bool rotated = false;       // its family's path leads to another file
 
 private:
     struct Open;
     class Output;
+    void find_line_begin(TailContext& context);
     // 1: it is the file that was read, 0: another one, -1: cannot tell
     int check_front(TailContext& context);
     Progress take_lines(TailContext& context, std::string_view bytes, std::size_t& used);
     bool take_line(TailContext& context, std::string_view text, std::uint64_t end, std::uint8_t flags);
-    bool flush(TailContext& context);
 
     FileCheckpoint state_;
     const LogFiles* files_;
