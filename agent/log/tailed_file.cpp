@@ -155,9 +155,9 @@ void TailedFile::close(TailContext& context) {
     context.stats.files_open.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void TailedFile::restart(std::uint64_t order) {
+void TailedFile::restart(std::uint64_t order, std::string_view front) {
     state_.offset = 0;
-    state_.fingerprint = {};
+    state_.fingerprint = fingerprint_of(front);
     state_.order = order;
     skipping_ = false;
     seen_size_ = 0;

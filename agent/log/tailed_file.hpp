@@ -80,8 +80,8 @@ public:
     [[nodiscard]] bool begins_like(std::string_view front) const { return matches(state_.fingerprint, front); }
     // Hands over everything, also what has no newline yet: the file is done. false: refused.
     bool finish(TailContext& context);
-    // Begins at the front, as another file. What it held must be flushed.
-    void restart(std::uint64_t order);
+    // Begins at the front, as another file that begins with front. What it held must be flushed.
+    void restart(std::uint64_t order, std::string_view front);
 
     // Opens the file at state().path if that still is this file. true: it is open.
     bool open(TailContext& context);
@@ -96,13 +96,14 @@ public:
     [[nodiscard]] const FileCheckpoint& state() const { return state_; }
     [[nodiscard]] const LogFiles& files() const { return *files_; }
     void set_path(const std::string& path) { state_.path = path; }
-    void set_offset(std::uint64_t offset) { state_.offset = offset; }
+    void set_order(std::uint64_t order) { state_.order = order; }
     // CLOCK_MONOTONIC of the latest bytes, or of its opening
     [[nodiscard]] std::uint64_t active_ns() const { return active_ns_; }
     [[nodiscard]] std::uint64_t seen_size() const { return seen_size_; }
 
     bool snap_to_line = false;  // the offset is where the file ended when it was first seen, perhaps within a line
     bool deleted = false;       // no path leads to it any more
+    int missing_scans = 0;      // listings in a row that did not show it
     bool rotated = false;       // its family's path leads to another file
 
 private:
