@@ -14,14 +14,15 @@ namespace sonde {
 DirectoryWatch::DirectoryWatch()
     : inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)), wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
-void DirectoryWatch::add(const std::string& folder) {
-    if (!inotify_) return;
+bool DirectoryWatch::add(const std::string& folder) {
+    if (!inotify_) return false;
     const int watch = ::inotify_add_watch(inotify_.get(), folder.c_str(),
                                           IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR);
-    if (watch < 0)
+    if (watch < 0) {
         ++refused_;
-    else
-        folders_.insert_or_assign(watch, folder);
+        return false;
+    }
+    return folders_.insert_or_assign(watch, folder).second;
 }
 
 void DirectoryWatch::read_events() {

@@ -15,8 +15,9 @@ class DirectoryWatch {
 public:
     DirectoryWatch();
 
-    // Watches a folder; again is no harm. Folders that are gone fall out by themselves.
-    void add(const std::string& folder);
+    // Watches a folder; again is no harm. Folders that are gone fall out by themselves. true: it was not watched
+    // before.
+    bool add(const std::string& folder);
 
     struct Changes {
         std::vector<std::string> grown;  // paths of files that were written to

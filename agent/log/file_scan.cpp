@@ -71,7 +71,11 @@ void FileScan::match_patterns(std::vector<FoundFile>& out, std::set<FileId>& ids
     };
     for (const auto& [path, files] : paths) {
         if (is_rotated(path)) continue;
-        FoundFile file{.id = {}, .path = resolved(path), .family = path, .files = files, .current = true};
+        FoundFile file;
+        file.path = resolved(path);
+        file.family = path;
+        file.files = files;
+        file.current = true;
         if (!look(file) || !ids.insert(file.id).second) continue;
         auto& family = families_[path];
         family = {folder_of(file.path), name_of(file.path), files, true};
@@ -91,8 +95,10 @@ void FileScan::find_rotated(std::vector<FoundFile>& out, std::set<FileId>& ids) 
             const auto family = base.empty() ? names.end() : names.find(base);
             if (family == names.end()) continue;
             auto& known = families_[family->second];
-            FoundFile file{
-                .id = {}, .path = folder + '/' + entry->d_name, .family = family->second, .files = known.files};
+            FoundFile file;
+            file.path = folder + '/' + entry->d_name;
+            file.family = family->second;
+            file.files = known.files;
             if (!look(file) || !ids.insert(file.id).second) continue;
             known.seen = true;
             out.push_back(std::move(file));

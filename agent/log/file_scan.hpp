@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,8 +19,9 @@ struct FoundFile {
     std::string family;  // path as the pattern matched it, of the file that rotation renames
     const LogFiles* files = nullptr;
     std::uint64_t size = 0;
-    std::uint64_t modified_ns = 0;  // CLOCK_REALTIME
-    bool current = false;           // the family's own path leads to it
+    std::uint64_t modified_ns = 0;     // CLOCK_REALTIME
+    bool current = false;              // the family's own path leads to it
+    std::optional<std::string> front;  // what it begins with, if it was read (Fingerprint::size_max)
 };
 
 // What the patterns match, and the rotated files beside: those whose rotation_base is the name of a match. A family

@@ -158,6 +158,7 @@ void TailedFile::close(TailContext& context) {
 void TailedFile::restart(std::uint64_t order, std::string_view front) {
     state_.offset = 0;
     state_.fingerprint = fingerprint_of(front);
+    front_.assign(front);
     state_.order = order;
     skipping_ = false;
     seen_size_ = 0;
@@ -175,10 +176,12 @@ int TailedFile::check_front(TailContext& context) {
     if (!matches(state_.fingerprint, text)) return 0;
     if (state_.fingerprint.size < Fingerprint::size_max && text.size() > state_.fingerprint.size)
         state_.fingerprint = fingerprint_of(text);
+    if (front_.size() < text.size()) front_.assign(text);
     return 1;
 }
 
 bool TailedFile::flush(TailContext& context) {
+    if (!open_) return true;
     Output output(*this, context);
     return std::all_of(open_->assemblers.begin(), open_->assemblers.end(),
                        [&](RecordAssembler& assembler) { return assembler.flush(output); });

@@ -9,6 +9,7 @@
 #include "agent/base/unique_fd.hpp"
 #include "agent/log/container_line.hpp"
 #include "agent/log/file_identity.hpp"
+#include "agent/log/file_scan.hpp"
 #include "agent/log/line_parser.hpp"
 #include "agent/log/record_assembler.hpp"
 #include "agent/log/tail_checkpoint.hpp"
@@ -78,6 +79,19 @@ public:
     bool flush(TailContext& context);
     // Whether a file that begins with front is this one, grown.
     [[nodiscard]] bool begins_like(std::string_view front) const { return matches(state_.fingerprint, front); }
+    // The same of a file that may not be complete yet: one that is being copied.
+    [[nodiscard]] bool may_have_begun_like(std::string_view front) const {
+        return front.size() >= state_.fingerprint.size ? begins_like(front) : front_.starts_with(front);
+    }
+    // front: of the file at state().path; taken if that is this file.
+    void remember_front(std::string_view front) {
+        if (begins_like(front)) front_.assign(front);
+    }
+    // Whether its beginning was compared when it had this size and time of modification: it need not be again.
+    [[nodiscard]] bool verified(const FoundFile& found) const {
+        return verified_size_ == found.size && verified_ns_ == found.modified_ns;
+    }
+    void set_verified(const FoundFile& found) { verified_size_ = found.size, verified_ns_ = found.modified_ns; }
     // Hands over everything, also what has no newline yet: the file is done. false: refused.
     bool finish(TailContext& context);
     // Begins at the front, as another file that begins with front. What it held must be flushed.
@@ -103,8 +117,9 @@ public:
 
     bool snap_to_line = false;  // the offset is where the file ended when it was first seen, perhaps within a line
     bool deleted = false;       // no path leads to it any more
-    int missing_scans = 0;      // listings in a row that did not show it
-    bool rotated = false;       // its family's path leads to another file
+    std::uint64_t missing_since_ns =
+        0;                 // CLOCK_MONOTONIC of the first listing that did not show it; 0: the last one did
+    bool rotated = false;  // its family's path leads to another file
 
 private:
     struct Open;
@@ -117,10 +132,13 @@ private:
 
     FileCheckpoint state_;
     const LogFiles* files_;
+    std::string front_;  // what the file begins with, up to Fingerprint::size_max; empty: not seen yet
     std::unique_ptr<Open> open_;
     std::uint64_t active_ns_ = 0;
     std::uint64_t seen_size_ = 0;
-    bool skipping_ = false;  // behind the cut of a line that is too long
+    std::uint64_t verified_size_ = 0;
+    std::uint64_t verified_ns_ = 0;  // CLOCK_REALTIME; 0: never
+    bool skipping_ = false;          // behind the cut of a line that is too long
 };
 
 std::uint64_t monotonic_ns();

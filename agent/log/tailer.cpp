@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -15,16 +16,34 @@ namespace {
 
 constexpr std::uint64_t ns_per_ms = 1'000'000;
 constexpr int blocked_wait_ms = 10;
+constexpr std::uint64_t gone_after_ns = 10'000'000'000;
 // The kernel stamps files with a clock that stands still between ticks, and ours may be adjusted.
 constexpr std::uint64_t stamp_slack_ns = 1'000'000'000;
 
 void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) { counter.fetch_add(n, std::memory_order_relaxed); }
 
-std::string front_of(const std::string& path) {
+// Whether the file holds bytes behind those that were read.
+bool has_more(const TailedFile& file) {
+    struct stat info {};
+    const auto& state = file.state();
+    if (file.is_open()) {
+        if (::fstat(file.descriptor(), &info) != 0) return false;
+    } else if (::stat(state.path.c_str(), &info) != 0 || info.st_ino != state.id.inode ||
+               info.st_dev != state.id.device) {
+        return false;
+    }
+    return static_cast<std::uint64_t>(info.st_size) > state.offset;
+}
+
+// What the file begins with; nothing if another file has the path by now, or it cannot be read.
+std::optional<std::string> front_of(const std::string& path, const FileId& id) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    struct stat info {};
+    if (!fd || ::fstat(fd.get(), &info) != 0 || FileId{info.st_dev, info.st_ino} != id) return {};
     std::string front(Fingerprint::size_max, '\0');
-    const auto got = fd ? ::pread(fd.get(), front.data(), front.size(), 0) : 0;
-    front.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    const auto got = ::pread(fd.get(), front.data(), front.size(), 0);
+    if (got < 0) return {};
+    front.resize(static_cast<std::size_t>(got));
     return front;
 }
 
@@ -56,53 +75,97 @@ void Tailer::restore(const TailCheckpoint& checkpoint) {
         next_order_ = std::max(next_order_, file.order + 1);
         const auto family = families.find(file.family);
         if (family == families.end()) continue;  // no pattern asks for it any more, or none of its files is left
-        files_.emplace(file.id, std::make_unique<TailedFile>(file, *family->second));
+        auto tailed = std::make_unique<TailedFile>(file, *family->second);
+        if (const auto front = front_of(file.path, file.id)) tailed->remember_front(*front);
+        files_.emplace(file.id, std::move(tailed));
     }
     order_stale_ = true;
 }
 
-// In this order: known files get their new names; rotated ones that begin like a known one are set aside as its copies;
-// truncated ones are dealt with, with those copies; what is then unknown is new.
+// A listing during which no name came or went: a file that is renamed meanwhile may be missed, or taken for another
+// one. With the beginnings of those files that were not compared yet.
+std::vector<FoundFile> Tailer::list() {
+    constexpr int tries_max = 20;
+    std::vector<FoundFile> found;
+    for (int tries = 0; tries < tries_max; ++tries) {
+        watch_.wait(0);
+        found = scan_.scan();
+        for (auto& file : found) {
+            const auto known = files_.find(file.id);
+            if (known == files_.end() || !known->second->verified(file)) file.front = front_of(file.path, file.id);
+        }
+        bool watched = true;
+        for (const auto& folder : scan_.folders()) watched = !watch_.add(folder) && watched;
+        if (watched && !watch_.wait(0).names) break;
+        if (watched) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return found;
+}
+
+// In this order: known files get their new names; truncated ones are found; states whose inode another file has by now
+// are forgotten; unknown rotated files that begin like a known one are set aside as its copies; truncated files are
+// dealt with, with those copies; what is then unknown is new.
 void Tailer::scan() {
     scanned_real_ns_ = realtime_ns();
     scanned_ns_ = monotonic_ns();
-    auto found = scan_.scan();
+    auto found = list();
     update_known(found);
     const auto truncated = find_truncated(found);
     // a listing from before the truncation may lack the copy, so there is another one
     if (!truncated.empty()) {
-        found = scan_.scan();
+        found = list();
         update_known(found);
     }
-    for (const auto& folder : scan_.folders()) watch_.add(folder);
+    forget_reused(found);
     find_copies(found);
     std::set<std::string> unsettled;  // families whose truncation waits for the handler
     for (const auto& id : truncated)
         if (const auto file = files_.find(id); file != files_.end() && !resolve_truncation(*file->second))
             unsettled.insert(file->second->state().family);
     find_copies(found);
-    for (const auto& file : found)
-        if (!files_.contains(file.id) && !copies_.contains(file.id) && !unsettled.contains(file.family))
-            register_file(file);
-    // files that came and were rotated before the truncation was seen are older than what is in the file now
-    for (const auto& id : truncated)
-        if (const auto file = files_.find(id); file != files_.end() && file->second->state().offset == 0)
-            file->second->set_order(next_order_++);
+    for (const auto& file : found) {
+        if (unsettled.contains(file.family) || copies_.contains(file.id)) continue;
+        const auto known = files_.find(file.id);
+        // an empty rotated file holds nothing yet; it may become a copy
+        if (known == files_.end() && (file.current || file.size > 0)) register_file(file);
+        // found is in the order of age: what came and was rotated before a truncation was seen is older than what is in
+        // the file now
+        if (known != files_.end() && truncated.contains(file.id)) known->second->set_order(next_order_++);
+    }
     if (unsettled.empty()) first_scan_ = false;
     stats_.files_known.store(files_.size(), std::memory_order_relaxed);
     order_stale_ = true;
 }
 
-std::vector<FileId> Tailer::find_truncated(const std::vector<FoundFile>& found) const {
-    std::vector<FileId> out;
+// Whether what was read of a file is not what it holds.
+bool Tailer::is_other(const TailedFile& file, const FoundFile& found) const {
+    return found.front && (!file.begins_like(*found.front) || found.size < file.state().offset);
+}
+
+std::set<FileId> Tailer::find_truncated(const std::vector<FoundFile>& found) {
+    std::set<FileId> out;
     for (const auto& file : found) {
         const auto known = files_.find(file.id);
-        if (known == files_.end() || !file.current) continue;
-        const auto& state = known->second->state();
-        const bool other = state.fingerprint.size > 0 && !known->second->begins_like(front_of(file.path));
-        if (other || file.size < state.offset) out.push_back(file.id);
+        if (known == files_.end() || !file.front) continue;
+        if (!is_other(*known->second, file)) {
+            if (file.modified_ns + stamp_slack_ns < scanned_real_ns_) known->second->set_verified(file);
+        } else if (file.current) {
+            out.insert(file.id);
+        }
     }
     return out;
+}
+
+// A rotated file is not truncated: one that begins differently has the inode of a file that was deleted.
+void Tailer::forget_reused(const std::vector<FoundFile>& found) {
+    for (const auto& file : found) {
+        const auto known = files_.find(file.id);
+        if (file.current || known == files_.end() || !is_other(*known->second, file)) continue;
+        if (!known->second->flush(context_)) continue;
+        known->second->close(context_);
+        files_.erase(known);
+        order_stale_ = true;
+    }
 }
 
 void Tailer::update_known(const std::vector<FoundFile>& found) {
@@ -123,14 +186,14 @@ void Tailer::update_known(const std::vector<FoundFile>& found) {
         if (rotated && !file.rotated) add(stats_.rotations, 1);
         file.rotated = rotated;
         file.deleted = false;
-        file.missing_scans = 0;
+        file.missing_since_ns = 0;
         return false;
     });
 }
 
-// A file that no listing showed. true: it is forgotten. One listing alone may miss a file that is being renamed.
+// A file that the listing did not show. true: it is forgotten. Listings may miss files that are being renamed, again
+// and again while a rotation shifts many.
 bool Tailer::drop_gone(TailedFile& file) {
-    constexpr int scans_until_gone = 3;
     struct stat info {};
     if (file.is_open()) {
         if (!file.rotated) add(stats_.rotations, 1);
@@ -138,7 +201,8 @@ bool Tailer::drop_gone(TailedFile& file) {
         file.deleted = ::fstat(file.descriptor(), &info) == 0 && info.st_nlink == 0;
         return false;
     }
-    if (++file.missing_scans < scans_until_gone) return false;
+    if (file.missing_since_ns == 0) file.missing_since_ns = scanned_ns_;
+    if (scanned_ns_ - file.missing_since_ns < gone_after_ns) return false;
     if (file.seen_size() > file.state().offset) add(stats_.bytes_lost, file.seen_size() - file.state().offset);
     return true;
 }
@@ -147,7 +211,7 @@ bool Tailer::is_copy_of_known(const FoundFile& file, std::string_view front) {
     for (const auto& [id, known] : files_) {
         const auto& state = known->state();
         if (state.family != file.family || known->deleted) continue;
-        if (state.fingerprint.size == 0 || !known->begins_like(front)) continue;
+        if (state.fingerprint.size == 0 || front.empty() || !known->may_have_begun_like(front)) continue;
         copies_.insert_or_assign(file.id, Copy{file, id});
         return true;
     }
@@ -156,19 +220,17 @@ bool Tailer::is_copy_of_known(const FoundFile& file, std::string_view front) {
 
 void Tailer::find_copies(const std::vector<FoundFile>& found) {
     for (const auto& file : found) {
-        if (files_.contains(file.id)) continue;
-        if (const auto copy = copies_.find(file.id); copy != copies_.end())
-            copy->second.file = file;
-        else if (!file.current)
-            is_copy_of_known(file, front_of(file.path));
+        if (file.current || files_.contains(file.id)) continue;
+        const auto copy = copies_.find(file.id);
+        if (copy != copies_.end() && copy->second.file.size == file.size) continue;
+        // a copy that is being made may still turn out to be another file
+        if (file.front && !is_copy_of_known(file, *file.front) && copy != copies_.end()) copies_.erase(copy);
     }
 }
 
-// false: what was read of the file before has still to be handed over.
+// false: not now. What was read of the file before has still to be handed over, or its copy got another name.
 bool Tailer::resolve_truncation(TailedFile& file) {
     if (!file.flush(context_)) return false;
-    add(stats_.truncations, 1);
-    add(stats_.rotations, 1);
     const auto id = file.state().id;
     const Copy* best = nullptr;
     for (const auto& [copy_id, copy] : copies_) {
@@ -177,24 +239,26 @@ bool Tailer::resolve_truncation(TailedFile& file) {
         best = &copy;
     }
     if (best) {
-        add_copy(file, best->file, file.state().offset);
+        if (!add_copy(file, best->file, file.state().offset)) return false;  // renamed just now
         add(stats_.copies, 1);
     } else if (file.seen_size() > file.state().offset) {
         add(stats_.bytes_lost, file.seen_size() - file.state().offset);
     }
+    add(stats_.truncations, 1);
+    add(stats_.rotations, 1);
     // other copies hold nothing new
     for (const auto& [copy_id, copy] : copies_)
         if (copy.of == id && !files_.contains(copy_id)) add_copy(file, copy.file, UINT64_MAX);
     std::erase_if(copies_, [&](const auto& copy) { return copy.second.of == id; });
-    file.restart(next_order_++, front_of(file.state().path));
+    file.restart(next_order_++, front_of(file.state().path, id).value_or(""));
     return true;
 }
 
 // The copy goes on at offset, or at its end if it is shorter, and comes before what the file holds now. Its size is
 // looked up anew: it may have been listed before it was complete.
-void Tailer::add_copy(const TailedFile& file, const FoundFile& copy, std::uint64_t offset) {
+bool Tailer::add_copy(const TailedFile& file, const FoundFile& copy, std::uint64_t offset) {
     struct stat info {};
-    if (::stat(copy.path.c_str(), &info) != 0) return;
+    if (::stat(copy.path.c_str(), &info) != 0 || info.st_ino != copy.id.inode) return false;
     auto state = file.state();
     state.id = copy.id;
     state.path = copy.path;
@@ -202,6 +266,7 @@ void Tailer::add_copy(const TailedFile& file, const FoundFile& copy, std::uint64
     auto made = std::make_unique<TailedFile>(std::move(state), *copy.files);
     made->rotated = true;
     files_.emplace(copy.id, std::move(made));
+    return true;
 }
 
 std::uint64_t Tailer::start_offset(const FoundFile& file) const {
@@ -216,13 +281,18 @@ void Tailer::register_file(const FoundFile& found) {
         add(stats_.files_refused, 1);
         return;
     }
+    if (!found.front) {
+        add(stats_.files_refused, 1);
+        return;
+    }
     FileCheckpoint state{.id = found.id,
-                         .fingerprint = fingerprint_of(front_of(found.path)),
+                         .fingerprint = fingerprint_of(*found.front),
                          .offset = start_offset(found),
                          .order = next_order_++,
                          .family = found.family,
                          .path = found.path};
     auto file = std::make_unique<TailedFile>(std::move(state), *found.files);
+    file->remember_front(*found.front);
     file->rotated = !found.current;
     file->snap_to_line = file->state().offset > 0;
     files_.emplace(found.id, std::move(file));
@@ -252,13 +322,15 @@ bool Tailer::make_room() {
 
 TailedFile::Progress Tailer::read_file(TailedFile& file) {
     using Progress = TailedFile::Progress;
-    if (!file.is_open()) {
-        struct stat info {};
-        const bool there = ::stat(file.state().path.c_str(), &info) == 0 && info.st_ino == file.state().id.inode;
-        if (!there || static_cast<std::uint64_t>(info.st_size) == file.state().offset) return Progress::at_end;
-        if (!make_room() || !file.open(context_)) return Progress::failed;
-    }
+    if (!file.is_open() && (!make_room() || !file.open(context_))) return Progress::failed;
     return file.read(context_);
+}
+
+// The last records of older files have nothing to wait for once a younger one has lines. false: refused.
+bool Tailer::flush_held(std::size_t begin, std::size_t end) {
+    return std::all_of(ordered_.begin() + static_cast<std::ptrdiff_t>(begin),
+                       ordered_.begin() + static_cast<std::ptrdiff_t>(end),
+                       [&](TailedFile* file) { return !file->holds() || file->flush(context_); });
 }
 
 // Each family from its oldest file on: a younger one is read only once the older ones are at their end.
@@ -272,9 +344,9 @@ bool Tailer::read_families() {
         while (end < ordered_.size() && ordered_[end]->state().family == family) ++end;
         for (std::size_t at = i; at < end; ++at) {
             auto& file = *ordered_[at];
-            // the last record of an older file has nothing to wait for once the younger one has lines
-            const bool others_hold = at > i && ordered_[at - 1]->holds();
-            if (others_hold && file.seen_size() > file.state().offset && !ordered_[at - 1]->flush(context_)) break;
+            // only what is there by now: the records that older files hold must go before
+            if (!has_more(file)) continue;
+            if (!flush_held(i, at)) break;
             const auto progress = read_file(file);
             if (progress == Progress::truncated) {
                 scanned_ns_ = 0;  // the copy is looked for first
@@ -319,7 +391,8 @@ void Tailer::run(const std::stop_token& stop) {
     const std::stop_callback wakes(stop, [this] { watch_.wake(); });
     bool more = true;
     while (!stop.stop_requested()) {
-        const auto interval_ms = std::min({options_.scan_interval_ms, options_.checkpoint_interval_ms, 200U});
+        const auto interval_ms =
+            std::min({options_.scan_interval_ms, options_.checkpoint_interval_ms, options_.record_timeout_ms, 200U});
         const bool blocked = context_.refused_since_ns != 0;
         more = turn(blocked ? blocked_wait_ms : more ? 0 : static_cast<int>(interval_ms));
         // lines that are written one by one are read by the dozen: one event each would cost more than the line

@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -63,17 +64,21 @@ private:
     Tailer(const TailerOptions& options, LogRecordHandler& handler);
 
     void restore(const TailCheckpoint& checkpoint);
+    std::vector<FoundFile> list();
     void scan();
     void update_known(const std::vector<FoundFile>& found);
     void find_copies(const std::vector<FoundFile>& found);
     bool is_copy_of_known(const FoundFile& file, std::string_view front);
-    std::vector<FileId> find_truncated(const std::vector<FoundFile>& found) const;
+    std::set<FileId> find_truncated(const std::vector<FoundFile>& found);
+    bool is_other(const TailedFile& file, const FoundFile& found) const;
+    void forget_reused(const std::vector<FoundFile>& found);
     bool resolve_truncation(TailedFile& file);
-    void add_copy(const TailedFile& file, const FoundFile& copy, std::uint64_t offset);
+    bool add_copy(const TailedFile& file, const FoundFile& copy, std::uint64_t offset);
     void register_file(const FoundFile& file);
     std::uint64_t start_offset(const FoundFile& file) const;
     bool drop_gone(TailedFile& file);
     void order_files();
+    bool flush_held(std::size_t begin, std::size_t end);
     bool read_families();
     TailedFile::Progress read_file(TailedFile& file);
     bool make_room();

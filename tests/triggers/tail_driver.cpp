@@ -1,6 +1,6 @@
 // The tailer alone, for tests that torture it: what it hands over is appended to a file, raw and each with a newline,
 // by one write(2) per record, so that it survives a SIGKILL as far as records_safe() says. SIGTERM ends it in order.
-//   tail_driver PATTERN CHECKPOINT OUTPUT [beginning] [idle=MS] [checkpoint=MS]
+//   tail_driver PATTERN CHECKPOINT OUTPUT [beginning] [idle=MS] [checkpoint=MS] [hold=MS]
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
         const std::string_view option(argv[i]);
         if (option == "beginning") options.from_beginning = true;
         if (option.starts_with("idle=")) options.rotated_idle_ms = number_of(option.substr(5));
+        if (option.starts_with("hold=")) options.record_timeout_ms = number_of(option.substr(5));
         if (option.starts_with("checkpoint=")) options.checkpoint_interval_ms = number_of(option.substr(11));
     }
     Append output(argv[3]);
