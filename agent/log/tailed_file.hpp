@@ -70,6 +70,7 @@ public:
         more,       // its share of this turn is used up
         blocked,    // the handler is full
         truncated,  // it is not the file that was read: restart() it, once its copy was looked for
+        renamed,    // while it was closed; it goes on under its new name, which is to be looked for
         failed,     // cannot be read now; tried again later
     };
     Progress read(TailContext& context);
@@ -115,8 +116,9 @@ public:
     [[nodiscard]] std::uint64_t active_ns() const { return active_ns_; }
     [[nodiscard]] std::uint64_t seen_size() const { return seen_size_; }
 
-    bool snap_to_line = false;  // the offset is where the file ended when it was first seen, perhaps within a line
-    bool deleted = false;       // no path leads to it any more
+    bool snap_to_line = false;      // the offset is where the file ended when it was first seen, perhaps within a line
+    bool deleted = false;           // no path leads to it any more
+    std::uint64_t listed_size = 0;  // in the latest listing
     std::uint64_t missing_since_ns =
         0;                 // CLOCK_MONOTONIC of the first listing that did not show it; 0: the last one did
     bool rotated = false;  // its family's path leads to another file

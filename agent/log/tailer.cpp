@@ -22,17 +22,22 @@ constexpr std::uint64_t stamp_slack_ns = 1'000'000'000;
 
 void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) { counter.fetch_add(n, std::memory_order_relaxed); }
 
-// Whether the file holds bytes behind those that were read.
-bool has_more(const TailedFile& file) {
+enum class Ahead : std::uint8_t {
+    nothing,
+    bytes,    // behind those that were read
+    renamed,  // there should be, but its path leads elsewhere by now: the folder must be listed
+};
+
+Ahead look_ahead(const TailedFile& file) {
     struct stat info {};
     const auto& state = file.state();
+    const auto more = [&](std::uint64_t size) { return size > state.offset; };
     if (file.is_open()) {
-        if (::fstat(file.descriptor(), &info) != 0) return false;
-    } else if (::stat(state.path.c_str(), &info) != 0 || info.st_ino != state.id.inode ||
-               info.st_dev != state.id.device) {
-        return false;
+        if (::fstat(file.descriptor(), &info) != 0) return Ahead::nothing;
+    } else if (::stat(state.path.c_str(), &info) != 0 || FileId{info.st_dev, info.st_ino} != state.id) {
+        return more(file.listed_size) ? Ahead::renamed : Ahead::nothing;
     }
-    return static_cast<std::uint64_t>(info.st_size) > state.offset;
+    return more(static_cast<std::uint64_t>(info.st_size)) ? Ahead::bytes : Ahead::nothing;
 }
 
 // What the file begins with; nothing if another file has the path by now, or it cannot be read.
@@ -128,9 +133,9 @@ void Tailer::scan() {
         const auto known = files_.find(file.id);
         // an empty rotated file holds nothing yet; it may become a copy
         if (known == files_.end() && (file.current || file.size > 0)) register_file(file);
-        // found is in the order of age: what came and was rotated before a truncation was seen is older than what is in
-        // the file now
-        if (known != files_.end() && truncated.contains(file.id)) known->second->set_order(next_order_++);
+        // what was found rotated before a file was read at all came before what is in that file now
+        if (known != files_.end() && file.current && known->second->state().offset == 0)
+            known->second->set_order(next_order_++);
     }
     if (unsettled.empty()) first_scan_ = false;
     stats_.files_known.store(files_.size(), std::memory_order_relaxed);
@@ -181,6 +186,7 @@ void Tailer::update_known(const std::vector<FoundFile>& found) {
         const auto at = by_id.find(entry.first);
         if (at == by_id.end()) return drop_gone(file);
         file.set_path(at->second->path);
+        file.listed_size = at->second->size;
         const auto owner = current.find(file.state().family);
         const bool rotated = owner != current.end() && owner->second != entry.first;
         if (rotated && !file.rotated) add(stats_.rotations, 1);
@@ -201,6 +207,7 @@ bool Tailer::drop_gone(TailedFile& file) {
         file.deleted = ::fstat(file.descriptor(), &info) == 0 && info.st_nlink == 0;
         return false;
     }
+    file.listed_size = 0;
     if (file.missing_since_ns == 0) file.missing_since_ns = scanned_ns_;
     if (scanned_ns_ - file.missing_since_ns < gone_after_ns) return false;
     if (file.seen_size() > file.state().offset) add(stats_.bytes_lost, file.seen_size() - file.state().offset);
@@ -265,6 +272,7 @@ bool Tailer::add_copy(const TailedFile& file, const FoundFile& copy, std::uint64
     state.offset = std::min(offset, static_cast<std::uint64_t>(info.st_size));
     auto made = std::make_unique<TailedFile>(std::move(state), *copy.files);
     made->rotated = true;
+    made->listed_size = static_cast<std::uint64_t>(info.st_size);
     files_.emplace(copy.id, std::move(made));
     return true;
 }
@@ -295,6 +303,7 @@ void Tailer::register_file(const FoundFile& found) {
     file->remember_front(*found.front);
     file->rotated = !found.current;
     file->snap_to_line = file->state().offset > 0;
+    file->listed_size = found.size;
     files_.emplace(found.id, std::move(file));
 }
 
@@ -322,7 +331,14 @@ bool Tailer::make_room() {
 
 TailedFile::Progress Tailer::read_file(TailedFile& file) {
     using Progress = TailedFile::Progress;
-    if (!file.is_open() && (!make_room() || !file.open(context_))) return Progress::failed;
+    if (!file.is_open()) {
+        if (!make_room()) return Progress::blocked;
+        if (!file.open(context_)) {
+            if (look_ahead(file) == Ahead::renamed) return Progress::renamed;
+            add(stats_.files_refused, 1);  // not readable: the younger ones do not wait for it
+            return Progress::failed;
+        }
+    }
     return file.read(context_);
 }
 
@@ -345,15 +361,17 @@ bool Tailer::read_families() {
         for (std::size_t at = i; at < end; ++at) {
             auto& file = *ordered_[at];
             // only what is there by now: the records that older files hold must go before
-            if (!has_more(file)) continue;
+            const auto ahead = look_ahead(file);
+            if (ahead == Ahead::nothing) continue;
             if (!flush_held(i, at)) break;
-            const auto progress = read_file(file);
-            if (progress == Progress::truncated) {
-                scanned_ns_ = 0;  // the copy is looked for first
+            const auto progress = ahead == Ahead::renamed ? Progress::renamed : read_file(file);
+            if (progress == Progress::truncated || progress == Progress::renamed) {
+                scanned_ns_ = 0;  // its copy, or its new name, is looked for first
                 more = true;
+                break;
             }
             if (progress == Progress::more) more = true;
-            if (progress == Progress::more || progress == Progress::blocked || progress == Progress::truncated) break;
+            if (progress == Progress::more || progress == Progress::blocked) break;
         }
         i = end;
     }
