@@ -349,6 +349,15 @@ bool Tailer::flush_held(std::size_t begin, std::size_t end) {
                        [&](TailedFile* file) { return !file->holds() || file->flush(context_); });
 }
 
+// A file of which nothing was seen may have been rotated by copies any number of times: once it is known what it begins
+// with now, those copies are in the next listing, and they come first.
+bool Tailer::must_scan_before(TailedFile& file) {
+    if (file.rotated || file.state().fingerprint.size > 0) return false;
+    if (const auto front = front_of(file.state().path, file.state().id)) file.restart(file.state().order, *front);
+    scanned_ns_ = 0;
+    return true;
+}
+
 // Each family from its oldest file on: a younger one is read only once the older ones are at their end.
 bool Tailer::read_families() {
     using Progress = TailedFile::Progress;
@@ -363,6 +372,10 @@ bool Tailer::read_families() {
             // only what is there by now: the records that older files hold must go before
             const auto ahead = look_ahead(file);
             if (ahead == Ahead::nothing) continue;
+            if (must_scan_before(file)) {
+                more = true;
+                break;
+            }
             if (!flush_held(i, at)) break;
             const auto progress = ahead == Ahead::renamed ? Progress::renamed : read_file(file);
             if (progress == Progress::truncated || progress == Progress::renamed) {

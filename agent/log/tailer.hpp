@@ -79,6 +79,7 @@ private:
     bool drop_gone(TailedFile& file);
     void order_files();
     bool flush_held(std::size_t begin, std::size_t end);
+    bool must_scan_before(TailedFile& file);
     bool read_families();
     TailedFile::Progress read_file(TailedFile& file);
     bool make_room();
