@@ -3,7 +3,7 @@
 
 # shellcheck disable=SC2034  # used by those who source this
 build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev libcapstone-dev zlib1g-dev liburing-dev
-    prometheus-cpp-dev libcivetweb-dev libcli11-dev libre2-dev libssl-dev)
+    prometheus-cpp-dev libcivetweb-dev libcli11-dev libre2-dev libssl-dev libboost-json1.81-dev)
 # shellcheck disable=SC2034
 demo_packages=(nginx-light python3)
 # shellcheck disable=SC2034
