@@ -229,7 +229,10 @@ void Tailer::find_copies(const std::vector<FoundFile>& found) {
     for (const auto& file : found) {
         if (file.current || files_.contains(file.id)) continue;
         const auto copy = copies_.find(file.id);
-        if (copy != copies_.end() && copy->second.file.size == file.size) continue;
+        if (copy != copies_.end() && copy->second.file.size == file.size) {
+            copy->second.file = file;  // its name may be another one by now
+            continue;
+        }
         // a copy that is being made may still turn out to be another file
         if (file.front && !is_copy_of_known(file, *file.front) && copy != copies_.end()) copies_.erase(copy);
     }
