@@ -5,7 +5,7 @@
 build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev libcapstone-dev zlib1g-dev liburing-dev
     prometheus-cpp-dev libcivetweb-dev libcli11-dev libre2-dev libssl-dev libboost-json1.81-dev libzstd-dev)
 # shellcheck disable=SC2034
-demo_packages=(nginx-light python3)
+demo_packages=(nginx-light python3)  # and node: nodejs, unless there is one
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev libbenchmark-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus
     curl python3 shellcheck zstd util-linux mount git apache2-bin apache2-utils haproxy gunicorn openssl wget uvicorn
