@@ -33,8 +33,8 @@ function uplot_options({ series, stacked, format, height }, width) {
     series: [{}, ...series.map((one) => ({
       label: one.label,
       stroke: () => colour(one.colour),
-      fill: stacked ? () => translucent(one.colour, 72) : one.fill ? () => translucent(one.colour, 14) : undefined,
-      width: stacked ? 0.5 : 1.6,
+      fill: stacked ? () => translucent(one.colour, 85) : one.fill ? () => translucent(one.colour, 14) : undefined,
+      width: stacked ? 0 : 1.6,
       points: { show: false },
       spanGaps: false,
     }))],

@@ -23,11 +23,29 @@ function rows_of(points, buckets) {
   return { low: Math.max(0, low - 1), high: Math.min(buckets - 1, high + 1) };
 }
 
+const CELL_WIDTH = 6, CELL_HEIGHT = 7; // px at least: steps and buckets are put together until a cell can be seen
+
+// Buckets and steps put together. → {times: Map(time → Map(row → count)), per_column, per_row}
+function gather(points, rows, { from_s, step_s, columns }, width, height) {
+  let per_column = 1, per_row = 1;
+  while ((width / columns) * per_column < CELL_WIDTH) ++per_column;
+  while ((height / (rows.high - rows.low + 1)) * per_row < CELL_HEIGHT && per_row < 8) per_row *= 2;
+  const cells = new Map();
+  for (const point of points) {
+    const column = Math.floor((point.time - from_s) / step_s / per_column);
+    for (const [bucket, number] of point.heat) {
+      const key = `${column} ${Math.floor((bucket - rows.low) / per_row)}`;
+      cells.set(key, (cells.get(key) ?? 0) + number);
+    }
+  }
+  return { cells, per_column, per_row };
+}
+
 // 1, 10, 100 … of each unit: the lines that people look for.
 const DECADES_NS = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 6e10];
 
 // on_pick({from_s, to_s, min_ns}): a cell was clicked.
-export function heat_map({ label, height = 200, on_pick }) {
+export function heat_map({ label, height = 170, on_pick }) {
   const canvas = h("canvas", { role: "img", "aria-label": label });
   const note = h("li", { class_: "at" });
   const element = h("figure", { class_: "chart heat" },
@@ -37,14 +55,14 @@ export function heat_map({ label, height = 200, on_pick }) {
   function place(event) {
     if (!shown?.rows) return null;
     const box = canvas.getBoundingClientRect();
-    const column = Math.floor((event.clientX - box.left - LEFT) / shown.cell_width);
-    const row = Math.floor((shown.bottom - (event.clientY - box.top)) / shown.cell_height);
-    const bucket = shown.rows.low + row;
-    if (column < 0 || column >= shown.columns || row < 0 || bucket > shown.rows.high) return null;
-    const from_s = shown.from_s + column * shown.step_s;
-    const point = shown.by_time.get(from_s);
-    return { from_s, to_s: from_s + shown.step_s, bucket, number: point?.heat.find(([b]) => b === bucket)?.[1] ?? 0,
-      min_ns: shown.lower[bucket], max_ns: shown.lower[bucket + 1] };
+    const { cells, per_column, per_row } = shown.gathered;
+    const column = Math.floor((event.clientX - box.left - LEFT) / (shown.cell_width * per_column));
+    const row = Math.floor((shown.bottom - (event.clientY - box.top)) / (shown.cell_height * per_row));
+    const bucket = shown.rows.low + row * per_row;
+    if (column < 0 || column * per_column >= shown.columns || row < 0 || bucket > shown.rows.high) return null;
+    const from_s = shown.from_s + column * per_column * shown.step_s;
+    return { from_s, to_s: from_s + per_column * shown.step_s, number: cells.get(`${column} ${row}`) ?? 0,
+      min_ns: shown.lower[bucket], max_ns: shown.lower[bucket + per_row] };
   }
   canvas.addEventListener("mousemove", (event) => {
     const at = place(event);
@@ -96,16 +114,15 @@ export function heat_map({ label, height = 200, on_pick }) {
     shown.cell_width = (width - LEFT - RIGHT) / shown.columns;
     shown.cell_height = (shown.bottom - TOP) / (shown.rows.high - shown.rows.low + 1);
     scales(context, width);
-    let most = 1;
-    for (const point of shown.by_time.values()) for (const [, number] of point.heat) most = Math.max(most, number);
+    shown.gathered = gather(shown.points, shown.rows, shown, width - LEFT - RIGHT, shown.bottom - TOP);
+    const { cells, per_column, per_row } = shown.gathered;
+    const wide = shown.cell_width * per_column, high = shown.cell_height * per_row;
+    const most = Math.max(1, ...cells.values());
     context.fillStyle = colour("heat");
-    for (const point of shown.by_time.values()) {
-      const x = LEFT + ((point.time - shown.from_s) / shown.step_s) * shown.cell_width;
-      for (const [bucket, number] of point.heat) {
-        context.globalAlpha = 0.25 + 0.75 * Math.sqrt(number / most); // single slow requests must still be seen
-        context.fillRect(x, shown.bottom - (bucket - shown.rows.low + 1) * shown.cell_height,
-          Math.max(1.5, shown.cell_width - 0.5), Math.max(1.5, shown.cell_height - 0.5));
-      }
+    for (const [key, number] of cells) {
+      const [column, row] = key.split(" ").map(Number);
+      context.globalAlpha = 0.2 + 0.8 * Math.sqrt(number / most); // single slow requests must still be seen
+      context.fillRect(LEFT + column * wide, shown.bottom - (row + 1) * high, wide - 1, high - 1);
     }
     context.globalAlpha = 1;
   }
@@ -116,7 +133,7 @@ export function heat_map({ label, height = 200, on_pick }) {
   return {
     element,
     update({ points, lower, from_s, columns, step_s }) {
-      shown = { lower, from_s, columns, step_s, by_time: new Map(points.map((point) => [point.time, point])),
+      shown = { points, lower, from_s, columns, step_s,
         rows: rows_of(points, lower.length) };
       draw();
     },

@@ -12,6 +12,8 @@ const QUEUE_SHARE = 0.3;
 const QUEUE_NS = 20e6; // mean
 const ENOUGH = 5; // transactions, to speak of a percentile
 const ENOUGH_PAST = 20;
+const OWN_REASON = 0.5; // part of the time that one phase must hold to be the reason
+const MUCH_OF = 0.3; // a call that takes so much of the caller's p95 may be what it waits for
 const HOPS = 4; // how far a slow call is followed through services of this machine
 
 const WHY = {
@@ -44,17 +46,26 @@ export function failing(row) {
 
 export function queueing(row) {
   const queue = row.phases.queue;
-  return Boolean(queue) && row.count >= ENOUGH && queue.share >= QUEUE_SHARE && queue.mean_ns >= QUEUE_NS;
+  return Boolean(queue) && row.count >= ENOUGH && part_of(row, "queue") >= QUEUE_SHARE && queue.mean_ns >= QUEUE_NS;
 }
 
 export const hurts = (row) => failing(row) || slower_than_usual(row) !== null || queueing(row);
 
-// The phase that holds most of the time: [name, share], or null when nothing but the whole was observed.
+// What part of all the time of these requests is known to be the phase. Not the API's `share`, which speaks only of the
+// requests in which the phase was observed: those may be the quick ones.
+export function part_of(row, name) {
+  const phase = row.phases[name];
+  return phase && row.mean_ns ? phase.sum_ns / (row.count * row.mean_ns) : null;
+}
+
+// The phase that holds most of the time: [name, part], or null when nothing but the whole was observed.
 export function main_phase(row) {
   let best = null;
-  for (const [name, phase] of Object.entries(row.phases))
-    if (phase && (!best || phase.share > best[1])) best = [name, phase.share];
-  return best && best[1] > 0 ? best : null;
+  for (const name of Object.keys(row.phases)) {
+    const part = part_of(row, name);
+    if (part && (!best || part > best[1])) best = [name, part];
+  }
+  return best;
 }
 
 // How many requests of this endpoint were being served at once, on average: what holds a worker is all but the queue.
@@ -85,15 +96,13 @@ function way_to_cause(row, rows) {
   const seen = new Set([endpoint_key(row)]);
   for (let at = row; way.length <= HOPS; ) {
     const phase = main_phase(at);
-    if (at.side === "server" && (!phase || phase[0] !== "blocked")) break;
-    // what the call answers, seen from the other side: same port, same method and route
-    const call = at.side === "client" ? at : slowest_call(at, rows);
-    if (!call || call.p95_ns < 0.3 * at.p95_ns) break;
+    // it has a reason of its own; an event loop's requests often have none that could be told
+    if (phase && phase[0] !== "blocked" && phase[1] >= OWN_REASON) break;
+    const call = slowest_call(at, rows);
+    if (!call || call.p95_ns < MUCH_OF * at.p95_ns) break;
+    // who answers that call, seen from the other side: same port, method and route
     const next = rows.find((r) => r.side === "server" && r.port === call.port && r.method === call.method && r.route === call.route);
-    if (!next || next.p95_ns < 0.3 * at.p95_ns || seen.has(endpoint_key(next))) {
-      if (call !== at) way.push(call);
-      break;
-    }
+    if (!next || next.p95_ns < MUCH_OF * at.p95_ns || seen.has(endpoint_key(next))) break;
     seen.add(endpoint_key(next));
     way.push((at = next));
   }
@@ -108,7 +117,7 @@ function latency_parts(row, rows, window_s) {
   const times = slower_than_usual(row);
   if (times) parts.push(`, ${times_text(times)} times its usual ${duration(row.past_hour.p95_ns)}`);
   const phase = main_phase(row);
-  if (!phase) return [...parts, "."];
+  if (!phase || phase[1] < 0.1) return [...parts, ". Where the time goes was not observed."];
   parts.push(`. ${share(Math.min(1, phase[1]))} of it is ${phase[0]}: ${WHY[phase[0]]}`);
   if (phase[0] === "queue") {
     const busy = holder(row, rows, window_s);
@@ -117,7 +126,7 @@ function latency_parts(row, rows, window_s) {
   }
   if (phase[0] === "blocked") {
     const call = slowest_call(row, rows);
-    if (call && call.p95_ns >= 0.3 * row.p95_ns)
+    if (call && call.p95_ns >= MUCH_OF * row.p95_ns)
       parts.push("; its calls of ", link(call), ` at port ${call.port} take ${duration(call.p95_ns)} (p95)`);
   }
   return [...parts, "."];
@@ -155,7 +164,7 @@ export function sentence(answer) {
     const weight = (row) => (slower_than_usual(row) ?? 1) * (row.mean_ns * row.count) ** 0.5;
     const worst = slow.reduce((a, b) => (weight(b) > weight(a) ? b : a));
     const way = way_to_cause(worst, rows);
-    const cause = way[way.length - 1].side === "server" || way.length === 1 ? way[way.length - 1] : way[way.length - 2];
+    const cause = way.at(-1);
     const parts = latency_parts(cause, rows, answer.window_s);
     if (cause !== worst) parts.push(" ", link(worst), ` in ${worst.service} waits for it.`);
     return { state: "slow", row: cause, parts };

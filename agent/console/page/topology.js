@@ -19,11 +19,10 @@ function add(into, row) {
 const nothing = () => ({ count: 0, rate_per_s: 0, errors: 0, p95_ns: 0, slowest: null });
 const connection = (t) => [t.server?.address, t.server?.port, t.client?.address, t.client?.port].join(" ");
 
-// (service, port) of a caller → the names of its peers: [{name, local}].
-export function peers_of(transactions, servers) {
+// (service, port) of a caller → the names of its peers: [{name, local}], put into `peers`, which may know some already.
+export function peers_of(transactions, servers, peers = new Map()) {
   const answered_by = new Map();
   for (const t of transactions) if (t.side === "server") answered_by.set(connection(t), t.service);
-  const peers = new Map();
   for (const t of transactions) {
     if (t.side !== "client" || !t.server?.port) continue;
     const key = `${t.service}\n${t.server.port}`;
@@ -41,7 +40,8 @@ export function peers_of(transactions, servers) {
 }
 
 // → {nodes: [{id, name, local, level, …numbers}], edges: [{from, to, …numbers}]}; level: columns from the left.
-export function topology(endpoints, transactions) {
+// known: peers that earlier calls found.
+export function topology(endpoints, transactions, known = new Map()) {
   const servers = new Map();
   for (const row of endpoints) {
     if (row.side !== "server" || !row.port) continue;
@@ -53,20 +53,20 @@ export function topology(endpoints, transactions) {
     return service;
   };
   const nodes = new Map(), edges = new Map();
-  const node = (name, local) => {
+  const node = (name, local, unknown = false) => {
     const id = local ? base(name) : name;
-    if (!nodes.has(id)) nodes.set(id, { id, name: id ?? "unknown", local, ports: new Set(), ...nothing() });
+    if (!nodes.has(id)) nodes.set(id, { id, name: id ?? "unknown", local, unknown, ports: new Set(), ...nothing() });
     return nodes.get(id);
   };
   for (const row of endpoints.filter((r) => r.side === "server")) {
     const served = add(node(row.service, true), row);
     if (row.port) served.ports.add(row.port);
   }
-  const peers = peers_of(transactions, servers);
+  const peers = peers_of(transactions, servers, known);
   for (const row of endpoints.filter((r) => r.side === "client")) {
-    const found = peers.get(`${row.service}\n${row.port}`) ?? [{ name: `port ${row.port ?? "?"}`, local: false }];
+    const found = peers.get(`${row.service}\n${row.port}`) ?? [{ name: `port ${row.port ?? "?"}`, local: false, unknown: true }];
     // several peers behind one port cannot be told apart by endpoint: one node names them all
-    const to = found.length === 1 ? node(found[0].name, found[0].local)
+    const to = found.length === 1 ? node(found[0].name, found[0].local, found[0].unknown)
       : node(found.slice(0, 3).map((p) => p.name).join(", ") + (found.length > 3 ? " …" : ""), false);
     const from = node(row.service, true);
     const key = `${from.id}\n${to.id}`;

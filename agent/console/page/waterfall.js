@@ -33,6 +33,25 @@ const microseconds = (t, origin_s) => {
   return (seconds - origin_s) * 1e6 + ns / 1e3;
 };
 
+// Who was being served in the same service while t waited in the queue, longest there first: what held its workers.
+// → [{transaction, from, width}], cut to the time of t.
+export function place_holders(t, served) {
+  const queue = t.phases.queue_ns ?? 0;
+  if (queue < 0.3 * t.duration_ns || queue < 1e6) return [];
+  const [origin_s] = parse_time(t.time);
+  const start = microseconds(t, origin_s), end = start + queue / 1e3;
+  const whole = Math.max(0.001, t.duration_ns / 1e3);
+  const out = [];
+  for (const other of served) {
+    if (other.id === t.id || other.service !== t.service || other.server?.port !== t.server?.port) continue;
+    const began = microseconds(other, origin_s);
+    const from = Math.max(start, began + (other.phases.queue_ns ?? 0) / 1e3); // it held nobody while it waited itself
+    const to = Math.min(end, began + other.duration_ns / 1e3);
+    if (to - from > 0.05 * (end - start)) out.push({ transaction: other, from: (from - start) / whole, width: (to - from) / whole });
+  }
+  return out.sort((a, b) => b.width - a.width).slice(0, 6);
+}
+
 // Which of `candidates` (client side, same process) were made in the time of the server's request t, and how sure that
 // is; peers: what the servers on this machine saw of them. → [{transaction, from, width, certainty, peer, peer_offset}]
 export function place_calls(t, candidates, peers) {

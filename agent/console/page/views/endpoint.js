@@ -7,7 +7,7 @@ import { h, set_text } from "../dom.js";
 import { time_chart } from "../chart.js";
 import { heat_map } from "../heat_map.js";
 import { figure, name_of, PHASES, PHASE_WORDS, select, transaction_table } from "../parts.js";
-import { slower_than_usual } from "../sentence.js";
+import { part_of, slower_than_usual } from "../sentence.js";
 
 export const needs = ["endpoint", "transactions"];
 export const name = (parameters) => `${parameters.get("method") ?? ""} ${name_of(parameters.get("route"), 60)}`;
@@ -41,7 +41,7 @@ function phase_table() {
     update(sum, usual) {
       for (const { phase, cells } of rows) {
         set_text(cells[0], duration(sum.phases[phase]?.mean_ns));
-        set_text(cells[1], share(sum.phases[phase]?.share));
+        set_text(cells[1], share(sum.count ? part_of(sum, phase) : null));
         set_text(cells[2], duration(usual?.phases[phase]?.mean_ns));
       }
     },
@@ -75,7 +75,7 @@ export function create({ parameters, refresh }) {
   const quantiles = time_chart({ label: "Percentiles", format: duration, series: [
     { label: "p99", colour: "p99" }, { label: "p95", colour: "p95" }, { label: "p50", colour: "p50" }] });
   const phases = time_chart({ label: "Where the time goes", format: duration, stacked: true,
-    series: PHASES.map((phase) => ({ label: phase, colour: `phase-${phase}` })) });
+    series: [...PHASES.map((phase) => ({ label: phase, colour: `phase-${phase}` })), { label: "not observed", colour: "phase-rest" }] });
   const traffic = time_chart({ label: "Requests a second", format: rate, series: [
     { label: "all", colour: "accent", fill: true }, { label: "failed", colour: "bad", fill: true }] });
   const table = phase_table();
@@ -113,7 +113,8 @@ export function create({ parameters, refresh }) {
     heat.update({ ...grid, points: answer.points, lower: answer.bucket_lower_ns });
     const of = (pick) => grid.at.map((point) => (point ? pick(point) : null));
     quantiles.update(grid.times, [of((p) => p.p99_ns), of((p) => p.p95_ns), of((p) => p.p50_ns)]);
-    phases.update(grid.times, PHASES.map((phase) => of((p) => p.phases[phase]?.mean_ns ?? null)));
+    const known = PHASES.map((phase) => of((p) => (p.phases[phase]?.sum_ns ?? 0) / p.count));
+    phases.update(grid.times, [...known, grid.at.map((p, i) => (p ? Math.max(0, p.mean_ns - known.reduce((sum, one) => sum + one[i], 0)) : null))]);
     traffic.update(grid.times, [grid.at.map((p) => p?.rate_per_s ?? 0), grid.at.map((p) => (p ? p.outcomes.error / grid.step_s : 0))]);
     table.update(answer.sum, row?.past_hour);
     if (found.length) {

@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { endpoint_link, replace } from "../address.js";
 import { clock_minute, count, duration, NOTHING, rate, share, span, visible } from "../format.js";
 import { h, keyed, set_attribute, set_text } from "../dom.js";
-import { figure, means_of, name_of, phase_bar, phase_legend, search, select, sparkline } from "../parts.js";
+import { figure, sums_of, name_of, phase_bar, phase_legend, search, select, sparkline } from "../parts.js";
 import { endpoint_key, failing, sentence, since, slower_than_usual } from "../sentence.js";
 
 export const title = "Now";
@@ -46,7 +46,7 @@ function create_row(row) {
       set_attribute(times, "title", slow ? `of its usual ${duration(now.past_hour.p95_ns)}` : "");
       cells.p95.classList.toggle("bad", slow !== null);
       spark.update(now.sparkline, "requests over time");
-      bar.update(means_of(now.phases), now.mean_ns);
+      bar.update(sums_of(now.phases), now.mean_ns * now.count);
       element.classList.toggle("rests", now.count === 0);
     },
   };

@@ -41,8 +41,9 @@ function update_machine(figures, families, rates) {
 function process_row(process) {
   const cells = COLUMNS.map(() => h("td", { class_: "number" }));
   const element = h("tr", { "data-row": true },
-    h("th", { scope: "row", class_: "name" }, h("bdi", {}, name_of(process.process_executable_name, 40)),
-      h("small", {}, h("bdi", {}, name_of(process.service_name, 40)), ` pid ${process.process_pid}`)), cells);
+    h("th", { scope: "row", class_: "name" }, process.process_pid === "other" ? "all others" : [
+      h("bdi", {}, name_of(process.process_executable_name, 40)),
+      h("small", {}, h("bdi", {}, name_of(process.service_name, 40)), `, pid ${process.process_pid}`)]), cells);
   COLUMNS.forEach(([, label], i) => (cells[i].dataset.label = label));
   return { element, update: ({ shown }) => COLUMNS.forEach(([key], i) => set_text(cells[i], shown[key])) };
 }
@@ -116,6 +117,8 @@ export function create({ refresh }) {
     set_text(note, rows.length > PROCESSES_MOST ? `The ${PROCESSES_MOST} busiest of ${count(rows.length)}.` :
       rows.length ? "" : text ? `No process has “${text}” in its program or service.` : "No process has been measured yet.");
     groups.replaceChildren(container_table(containers.families, rates) ?? "");
+    const waits = rows.length > 0 && rows.every((p) => p.shown.cpu === NOTHING);
+    if (waits) set_text(note, "Rates come with the agent's next reading.");
     rates.end();
   }
   return { element, refresh: refresh_view, every_ms: 2000 };

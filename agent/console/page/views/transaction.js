@@ -5,7 +5,7 @@ import { link } from "../address.js";
 import { bytes, day_and_clock, duration, NOTHING, parse_time, share, visible } from "../format.js";
 import { h } from "../dom.js";
 import { name_of, PHASES, PHASE_WORDS, status_of, endpoint_link_of } from "../parts.js";
-import { place_calls, place_phases } from "../waterfall.js";
+import { place_calls, place_holders, place_phases } from "../waterfall.js";
 
 export const needs = ["transactions/"];
 export const name = () => "Request";
@@ -30,6 +30,8 @@ function lane(label, note, value, ...bars) {
     h("div", { class_: "track" }, bars), h("div", { class_: "value" }, value));
 }
 
+const LOOK_BACK_S = 10;
+
 const CERTAINTY = {
   trace: "same trace",
   thread: "by the same thread, in its time",
@@ -47,7 +49,12 @@ function call_lane(call, whole_ns) {
       p.width * (call.peer.duration_ns / whole_ns), `inner phase-${p.phase}`, `${p.phase} ${duration(p.ns)} there`)));
 }
 
-function waterfall(t, calls) {
+function holder_lane({ transaction: t, from, width }) {
+  return lane(h("a", { href: link("transaction", { id: t.id }) }, h("b", {}, t.method ?? "?"), " ", h("bdi", {}, name_of(t.path ?? t.route, 60))),
+    `meanwhile in ${t.process ? `pid ${t.process.pid}` : "the same service"}`, duration(t.duration_ns), bar(from, width, "held", "it was being served while this one waited"));
+}
+
+function waterfall(t, calls, holders) {
   const phases = place_phases(t);
   const known = new Set(phases.map((p) => p.phase));
   const unseen = PHASES.filter((phase) => !known.has(phase) && t.phases[`${phase}_ns`] === null);
@@ -58,7 +65,7 @@ function waterfall(t, calls) {
         [duration(p.ns), h("small", {}, share(p.ns / t.duration_ns))],
         p.span ? bar(p.span.from, p.span.width, `shade phase-${p.phase}`, "it fell somewhere in here") : null,
         bar(p.from, p.width, `phase-${p.phase}`, `${p.phase} ${duration(p.ns)}`))),
-      calls.map((call) => call_lane(call, t.duration_ns))),
+      holders.map(holder_lane), calls.map((call) => call_lane(call, t.duration_ns))),
     phases.some((p) => p.span) ? h("p", { class_: "note" },
       "Pale: the time in which it fell, in turns with the others there. Full: how long it took in all.") : null,
     unseen.length ? h("p", { class_: "note" }, `Not observed: ${unseen.join(", ")}.`) : null);
@@ -107,11 +114,13 @@ async function around(t, signal) {
   const [calls, ends, served] = await Promise.all([
     t.side === "server" && t.process ? ask("transactions", { ...time, side: "client", pid: t.process.pid }, signal) : { transactions: [] },
     t.server?.port ? ask("transactions", { ...time, side: other, port: t.server.port }, signal) : { transactions: [] },
-    t.side === "server" ? ask("transactions", { ...time, side: "server" }, signal) : { transactions: [] },
+    // longer ago: who held a worker may have begun before
+    t.side === "server" ? ask("transactions", { ...time, from: start_s - LOOK_BACK_S, side: "server" }, signal) : { transactions: [] },
   ]);
   const same_connection = (a, b) => a.server?.port === b.server?.port && a.client?.port === b.client?.port && a.path === b.path;
   return {
     calls: place_calls(t, calls.transactions, served.transactions),
+    holders: place_holders(t, served.transactions),
     other_end: ends.transactions.find((e) => same_connection(e, t) && overlap(e, t)),
   };
 }
@@ -138,7 +147,7 @@ export function create({ parameters }) {
         h("a", { href: "#/requests" }, "Those that are kept"), "."));
       return;
     }
-    const { calls, other_end } = await around(t, signal);
+    const { calls, holders, other_end } = await around(t, signal);
     const raw = h("pre", { tabindex: "0" });
     element.replaceChildren(
       h("p", { class_: "crumbs" }, h("a", { href: "#/requests" }, "Requests"), " / ",
@@ -147,7 +156,7 @@ export function create({ parameters }) {
         h("p", { class_: "verdict" }, status_of(t), " ", h("b", {}, duration(t.duration_ns)), " ",
           h("span", {}, t.side === "server" ? "served by " : "called by ", h("bdi", {}, name_of(t.service, 60))))),
       caller_line(other_end) ?? "",
-      waterfall(t, calls), logs(t) ?? "", facts(t),
+      waterfall(t, calls, holders), logs(t) ?? "", facts(t),
       h("details", { ontoggle: () => (raw.textContent ||= visible_json(t)) }, h("summary", {}, "As JSON"), raw));
   }
   return { element, refresh: refresh_view, every_ms: 0 }; // it does not change any more
