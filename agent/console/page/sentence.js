@@ -14,6 +14,7 @@ const ENOUGH = 5; // transactions, to speak of a percentile
 const ENOUGH_PAST = 20;
 const OWN_REASON = 0.5; // part of the time that one phase must hold to be the reason
 const MUCH_OF = 0.3; // a call that takes so much of the caller's p95 may be what it waits for
+const WAYS_MOST = 20; // slow endpoints that are followed
 const HOPS = 4; // how far a slow call is followed through services of this machine
 
 const WHY = {
@@ -163,10 +164,13 @@ export function sentence(answer) {
   if (slow.length) {
     const weight = (row) => (slower_than_usual(row) ?? 1) * (row.mean_ns * row.count) ** 0.5;
     const worst = slow.reduce((a, b) => (weight(b) > weight(a) ? b : a));
-    const way = way_to_cause(worst, rows);
-    const cause = way.at(-1);
+    const cause = way_to_cause(worst, rows).at(-1);
     const parts = latency_parts(cause, rows, answer.window_s);
-    if (cause !== worst) parts.push(" ", link(worst), ` in ${worst.service} waits for it.`);
+    const ways = [worst, ...slow.slice(0, WAYS_MOST)].map((row) => way_to_cause(row, rows)).filter((way) => way.length > 1 && way.at(-1) === cause);
+    if (ways.length) {
+      const [waits] = ways.reduce((a, b) => (b.length > a.length ? b : a)); // the one nearest to the people who wait
+      parts.push(" ", link(waits), ` in ${waits.service} waits for it.`);
+    }
     return { state: "slow", row: cause, parts };
   }
   const total = shown.reduce((sum, row) => sum + row.rate_per_s, 0);

@@ -11,7 +11,7 @@ export const title = "Map";
 export const name = () => "Map";
 export const needs = ["endpoints", "transactions"];
 
-const WIDE = { box_w: 190, box_h: 76, gap_x: 130, gap_y: 30 };
+const WIDE = { box_w: 190, box_h: 76, gap_x: 150, gap_y: 30 };
 const NARROW = { box_w: 158, box_h: 76, gap_x: 20, gap_y: 84 }; // levels downwards on a phone
 const NODES_MOST = 60;
 const FRESH_EVERY = 5; // pictures between two looks at who the peers are
@@ -69,11 +69,11 @@ function draw_edge(edge, a, b, size, narrow, label_at) {
   const ease = label_at * label_at * (3 - 2 * label_at); // of the curve's other coordinate
   const along = (p, q) => p + (q - p) * label_at, across = (p, q) => p + (q - p) * ease;
   const x = narrow ? across(from.x, to.x) : along(from.x, to.x), y = narrow ? along(from.y, to.y) : across(from.y, to.y);
-  const failed = is_bad(edge) ? ` · ${share(edge.errors / edge.count)} failed` : "";
   return s("g", { class_: `edge${is_bad(edge) ? " bad" : ""}` },
     s("path", { d: path, "marker-end": "url(#arrow)", "stroke-width": (1.2 + Math.min(3, Math.log10(1 + edge.rate_per_s))).toFixed(2) }),
     s("text", { x, y: narrow ? y - 2 : y - 8, class_: "halo" }, rate(edge.rate_per_s)),
-    s("text", { x, y: narrow ? y + 13 : y + 14, class_: "halo small" }, `p95 ${duration(edge.count ? edge.p95_ns : null)}${failed}`));
+    s("text", { x, y: narrow ? y + 13 : y + 14, class_: "halo small" }, `p95 ${duration(edge.count ? edge.p95_ns : null)}`),
+    is_bad(edge) ? s("text", { x, y: narrow ? y + 27 : y + 29, class_: "halo small" }, `${share(edge.errors / edge.count)} failed`) : null);
 }
 
 function draw_node(node, at, size) {
@@ -82,8 +82,8 @@ function draw_node(node, at, size) {
     s("rect", { width: size.box_w, height: size.box_h, rx: 8 }),
     s("text", { x: 12, y: 24, class_: "title" }, name_of(node.name, size.box_w > 170 ? 22 : 18)),
     s("text", { x: 12, y: 44 }, served ? numbers_text(node) : node.local ? "calls only" : node.unknown ? "peer not known" : "not on this machine"),
-    s("text", { x: 12, y: 62, class_: "small" }, served ? `port ${[...node.ports].slice(0, 3).join(", ")}${is_bad(node) ? ` · ${share(node.errors / node.count)} failed` : ""}`
-      : node.local ? "serves nothing that was seen" : node.unknown ? "no such request was kept" : "or not seen there"));
+    s("text", { x: 12, y: 62, class_: "small" }, served ? is_bad(node) ? `${share(node.errors / node.count)} failed` : `port ${[...node.ports].slice(0, 3).join(", ")}`
+      : node.local ? "serves nothing seen" : node.unknown ? "no such request was kept" : "or not seen there"));
   return s("a", { href: link("now", { q: node.local ? node.id : "", side: served ? "" : "any" }), "aria-label": `${node.name}, ${served ? numbers_text(node) : "no requests served"}` }, box);
 }
 
@@ -122,7 +122,7 @@ export function create() {
     picture.replaceChildren(s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Services and their calls" },
       s("defs", {}, s("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 7, markerHeight: 7, markerUnits: "userSpaceOnUse", orient: "auto" },
         s("path", { d: "M0,0 L8,4 L0,8 z", class_: "arrow" }))),
-      drawn.map((edge) => draw_edge(edge, places.get(edge.from), places.get(edge.to), size, narrow, ends.from.get(edge.from) > ends.to.get(edge.to) ? 0.7 : ends.from.get(edge.from) < ends.to.get(edge.to) ? 0.3 : 0.5)),
+      drawn.map((edge) => draw_edge(edge, places.get(edge.from), places.get(edge.to), size, narrow, ends.from.get(edge.from) > ends.to.get(edge.to) ? 0.66 : ends.from.get(edge.from) < ends.to.get(edge.to) ? 0.34 : 0.5)),
       shown.map((node) => draw_node(node, places.get(node.id), size))));
     if (focused) [...picture.querySelectorAll("a")].find((a) => a.getAttribute("href") === focused)?.focus();
     set_text(note, nodes.length > shown.length ? `The ${shown.length} busiest of ${nodes.length}.` : "");

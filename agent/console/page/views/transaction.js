@@ -43,7 +43,7 @@ function call_lane(call, whole_ns) {
   const inside = call.peer ? place_phases(call.peer) : [];
   const scale = t.duration_ns / whole_ns;
   return lane(h("a", { href: link("transaction", { id: t.id }) }, h("b", {}, t.method ?? "?"), " ", h("bdi", {}, name_of(t.path ?? t.route, 60))),
-    [`to ${t.host ? visible(t.host) : ""} port ${t.server?.port ?? "?"}, ${CERTAINTY[call.certainty]}`], duration(t.duration_ns),
+    `to ${visible(t.host || t.server?.address || "?").replace(/:\d+$/, "")}, port ${t.server?.port ?? "?"}, ${CERTAINTY[call.certainty]}`, duration(t.duration_ns),
     bar(call.from, call.width, "call", `${duration(t.duration_ns)}, status ${t.status ?? NOTHING}`),
     inside.map((p) => bar(call.from + call.peer_offset + p.from * (call.peer.duration_ns / t.duration_ns) * scale,
       p.width * (call.peer.duration_ns / whole_ns), `inner phase-${p.phase}`, `${p.phase} ${duration(p.ns)} there`)));
@@ -101,8 +101,8 @@ function logs(t) {
 }
 
 function caller_line(caller) {
-  return caller ? h("p", { class_: "note" }, "Seen from the other end: ",
-    h("a", { href: link("transaction", { id: caller.id }) }, h("bdi", {}, name_of(caller.service, 60)), caller.side === "client" ? " calls " : " serves ", duration(caller.duration_ns)), ".") : null;
+  return caller ? h("p", { class_: "note" }, caller.side === "client" ? "As its caller saw it: " : "As its server saw it: ",
+    h("a", { href: link("transaction", { id: caller.id }) }, h("bdi", {}, name_of(caller.service, 60)), ", ", duration(caller.duration_ns)), ".") : null;
 }
 
 // What else was kept of the seconds around it: the calls of its process, and both ends of each connection.
