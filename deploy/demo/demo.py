@@ -90,6 +90,13 @@ class Load:
             self.stopped.wait(0.05 if self.state == "queueing" else 0.5)
 
 
+def follow_stdin(load):
+    states = {state for state, _ in TURN}
+    for line in sys.stdin:
+        if line.strip() in states:
+            load.state = line.strip()
+
+
 def start_services(root, ports):
     front, orders, stock = ports
     (root / "www").mkdir()
@@ -121,6 +128,8 @@ def run(options, stop):
         while not all(accepts(port) for port in ports) and time.monotonic() < deadline:
             stop.wait(0.05)
         load = Load(ports[0], options.state or TURN[0][0])
+        if options.state:
+            threading.Thread(target=follow_stdin, args=(load,), daemon=True).start()
         print(f"front={ports[0]} orders={ports[1]} stock={ports[2]}", flush=True)
         began = time.monotonic()
         turn_s = sum(seconds for _, seconds in TURN)
@@ -148,7 +157,7 @@ def run(options, stop):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--state", choices=sorted({state for state, _ in TURN}), help="stay in it; else by turns")
+    arguments.add_argument("--state", choices=sorted({state for state, _ in TURN}), help="stay in it, until a line on stdin names another; else by turns")
     arguments.add_argument("--seconds", type=float, default=600, help="the longest it runs (default: %(default)s)")
     arguments.add_argument("--port", type=int, default=0, help="of the front; 0: a free one")
     stop = threading.Event()

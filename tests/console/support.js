@@ -55,7 +55,7 @@ class Child {
   constructor(command, args, output) {
     this.output = output;
     const file = openSync(output, "a");
-    this.process = spawn(command, args, { stdio: ["ignore", file, file] });
+    this.process = spawn(command, args, { stdio: ["pipe", file, file] });
     closeSync(file);
     this.ended = new Promise((resolve) => this.process.once("exit", (code, signal) => resolve(code ?? signal)));
   }
