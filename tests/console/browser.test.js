@@ -56,8 +56,8 @@ test("Now says what the API says, and goes on by itself", async () => {
   await page.show("now?q=orders");
   const row = page.locator("tr[data-row]", { hasText: "/orders/{id}" }).filter({ hasText: `orders:${demo.ports.orders}` });
   await row.waitFor();
-  const first = await page.locator(".figure small").first().innerText();
-  await until(async () => (await page.locator(".figure small").first().innerText()) !== first, "the numbers move");
+  const first = await page.locator(".figure .aside").first().innerText();
+  await until(async () => (await page.locator(".figure .aside").first().innerText()) !== first, "the numbers move");
   const shown = await row.locator("td").first().innerText();
   assert.match(shown, /^\d+(\.\d+)?\/s$/);
   assert.ok(Math.abs(Number.parseFloat(shown) - (await orders()).rate_per_s) <= 3, shown);
@@ -71,11 +71,18 @@ test("from the list to an endpoint, to a request, with its downstream call in pl
   await page.locator("tr[data-row]").filter({ hasText: `orders:${demo.ports.orders}` }).getByRole("link", { name: "/orders/{id}" }).click();
   await page.locator(".charts canvas").first().waitFor();
   assert.equal(await page.locator("h1").innerText(), "GET /orders/{id}");
-  await page.locator(".transactions a").first().click();
-  await page.locator(".waterfall .lane").first().waitFor();
-  const lanes = await page.locator(".waterfall .lane .label").allInnerTexts();
-  assert.ok(lanes.some((text) => text.startsWith("cpu")), lanes.join());
-  assert.ok(lanes.some((text) => text.includes("/items/") && text.includes("by the same thread")), lanes.join());
+  await page.locator(".transactions a").first().waitFor();
+  await page.getByRole("link", { name: "All of its requests" }).click();
+  const list = page.url();
+  // a flood elsewhere on this machine may drive the call out of the store: then the next request shows it
+  await until(async () => {
+    await page.goto(list);
+    await page.locator(".transactions a").first().click();
+    await page.locator(".waterfall .lane").first().waitFor();
+    const lanes = await page.locator(".waterfall .lane .label").allInnerTexts();
+    assert.ok(lanes.some((text) => text.startsWith("cpu")), lanes.join());
+    return lanes.some((text) => text.includes("/items/") && text.includes("by the same thread"));
+  }, "the downstream call stands in the waterfall");
   assert.match(await page.locator(".facts").innerText(), /Process\s+python3, pid \d+/);
   const link = page.url();
   const other = await open_page(browser, agent);

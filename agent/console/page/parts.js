@@ -118,7 +118,7 @@ export function transaction_table(caption, options) {
 
 export function figure(label) {
   const value = h("dd", {}, NOTHING);
-  const note = h("small");
+  const note = h("dd", { class_: "aside" });
   return {
     element: h("div", { class_: "figure" }, h("dt", {}, label), value, note),
     update(text, small = "", kind = "") {
