@@ -6,12 +6,12 @@ build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev l
     libnghttp2-dev prometheus-cpp-dev libyaml-cpp-dev libcivetweb-dev libcli11-dev libre2-dev libssl-dev libboost-json1.81-dev libzstd-dev
     libcurl4-openssl-dev libprotozero-dev libsnappy-dev)
 # shellcheck disable=SC2034
-demo_packages=(nginx-light python3)
+demo_packages=(nginx-light python3)  # and node: nodejs, unless there is one
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev libbenchmark-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus
     curl python3 shellcheck zstd util-linux mount git apache2-bin apache2-utils haproxy gunicorn openssl wget uvicorn
     python3-uvloop python3-httptools openjdk-17-jdk-headless golang-go caddy nodejs
-    nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio victoria-metrics fio e2fsprogs)
+    nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio victoria-metrics fio e2fsprogs chromium fonts-dejavu-core)
 # shellcheck disable=SC2034
 kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive-keyring)  # tests/kernels
 # shellcheck disable=SC2034  # what tests/integration/truth.sh needs besides

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds sonde and runs it on this machine, with no configuration.
 #   deploy/run.sh [--demo] [options of `sonde run`]
-# --demo also starts nginx and a small Python service with some load on loopback, for ten minutes at most.
+# --demo also starts a small shop with a load that goes wrong by turns, on loopback, for ten minutes at most.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=deploy/packages.sh
@@ -14,7 +14,10 @@ for argument in "$@"; do
 done
 
 ensure_packages "${build_packages[@]}"
-[ -z "$demo" ] || ensure_packages "${demo_packages[@]}"
+if [ -n "$demo" ]; then
+    command -v node >/dev/null || demo_packages+=(nodejs)
+    ensure_packages "${demo_packages[@]}"
+fi
 build release sonde
 
 as_root=()
@@ -26,7 +29,7 @@ if [ -z "$demo" ]; then
     exec "${as_root[@]}" build/release/sonde run "${arguments[@]}"
 fi
 
-/usr/bin/python3 deploy/demo/demo.py &
+/usr/bin/python3 deploy/demo/demo.py >/dev/null &
 demo_pid=$!
 # the demo stops its own children when it is told to end
 trap 'kill "$demo_pid" 2>/dev/null; wait "$demo_pid" 2>/dev/null' EXIT

@@ -11,7 +11,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 packages=("${build_packages[@]}" "${test_packages[@]}")
 command -v node >/dev/null || packages+=(nodejs)
-command -v npm >/dev/null || packages+=(npm)
+command -v npm >/dev/null || packages+=(npm)  # fetches the tools of tests/console
 ensure_packages "${packages[@]}"
 
 # short runs here; longer ones: tests/fuzz/run.sh SECONDS

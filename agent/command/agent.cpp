@@ -10,6 +10,7 @@
 #include "agent/command/agent_samples.hpp"
 #include "agent/command/delivery_metrics.hpp"
 #include "agent/command/file_sink_samples.hpp"
+#include "agent/console/console.hpp"
 #include "agent/http/metrics_handler.hpp"
 #include "sinks/file/file_sink.hpp"
 #include "sinks/make_sink.hpp"
@@ -149,7 +150,12 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         const bool is_ready = raw->watching_.load(std::memory_order_acquire) && (!probes_attached || probes_attached());
         return is_ready ? plain(200, "ready\n") : plain(503, "starting\n");
     };
-    auto server = HttpServer::start(config.listen, std::move(handlers), config.http);
+    add_console(handlers);
+    add_api_index(handlers);
+    auto http = config.http;
+    // the page has no data in it, and asks for the token itself
+    for (const auto& file : console_files()) http.open_paths.emplace_back(file.path);
+    auto server = HttpServer::start(config.listen, std::move(handlers), std::move(http));
     if (!server) return server.error();
     agent->server_ = std::move(*server);
     agent->address_ = config.listen.substr(0, config.listen.rfind(':') + 1) + std::to_string(agent->server_->port());

@@ -131,8 +131,10 @@ bool has_header(const Response& response, const char* name) {
 void send(mg_connection* connection, const Response& response, bool with_body) {
     std::string head = "HTTP/1.1 " + std::to_string(response.status) + " " +
                        mg_get_response_code_text(connection, response.status) +
-                       "\r\nContent-Type: " + response.content_type +
-                       "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\nConnection: close\r\n";
+                       "\r\nConnection: close\r\n";
+    if (response.status != 304)  // whose Content-Length would be that of the 200, RFC 9110 §8.6
+        head += "Content-Type: " + response.content_type +
+                "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
     for (const auto& [name, value] : standing_headers)
         if (!has_header(response, name)) head += std::string(name) + ": " + value + "\r\n";
     for (const auto& [name, value] : response.headers) head += name + ": " + value + "\r\n";
@@ -211,6 +213,8 @@ private:
             return text(421, "ask for this address as localhost or 127.0.0.1\n");
         Request request;
         request.method = method;
+        request.accept_encoding = header("Accept-Encoding");
+        request.if_none_match = header("If-None-Match");
         request.path = info.local_uri != nullptr ? info.local_uri : "";
         const auto& open = http_.open_paths;
         const bool is_open = std::find(open.begin(), open.end(), request.path) != open.end();

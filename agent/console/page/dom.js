@@ -1,0 +1,64 @@
+// Elements out of data. Strings become text nodes, never markup: paths, hosts and names come from strangers.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function apply(element, properties) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value); // attributes of that name are barred by the policy
+    else element.setAttribute(name === "class_" ? "class" : name, value === true ? "" : String(value));
+  }
+}
+
+function append(element, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === undefined || child === null || child === false) continue;
+    element.append(child instanceof Node ? child : String(child));
+  }
+  return element;
+}
+
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  apply(element, properties);
+  return append(element, children);
+}
+
+export function s(tag, properties = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  apply(element, properties);
+  return append(element, children);
+}
+
+// Sets only what changed: most cells of a live table are the same a second later.
+export function set_text(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function set_attribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+// Keeps the children of `parent` in step with `items`: create(item) → {element, update(item)} once per key, so that
+// focus, hover and selection outlive an update.
+export function keyed(parent, key_of, create) {
+  const rows = new Map();
+  return (items) => {
+    const gone = new Set(rows.keys());
+    let at = parent.firstElementChild;
+    for (const item of items) {
+      const key = key_of(item);
+      let row = rows.get(key);
+      if (!row) rows.set(key, (row = create(item)));
+      gone.delete(key);
+      row.update(item);
+      if (row.element === at) at = at.nextElementSibling;
+      else parent.insertBefore(row.element, at);
+    }
+    for (const key of gone) {
+      rows.get(key).element.remove();
+      rows.delete(key);
+    }
+  };
+}

@@ -1,0 +1,149 @@
+// Pieces that several views show: names of endpoints, phases as a bar, sparkline, rows of transactions.
+
+import { endpoint_link, link } from "./address.js";
+import { clock, count, duration, NOTHING, parse_time, share, shortened, visible } from "./format.js";
+import { h, keyed, s, set_attribute, set_text } from "./dom.js";
+
+export const PHASES = ["queue", "upload", "cpu", "runqueue", "blocked", "transfer"];
+export const PHASE_WORDS = {
+  queue: "in the socket, before the application read it",
+  upload: "until the rest of the request had come",
+  cpu: "on a core",
+  runqueue: "ready, but no core was free",
+  blocked: "I/O, locks, calls to others",
+  transfer: "first to last byte of the response",
+};
+
+export const name_of = (text, most) => (text === null || text === undefined ? "unknown" : shortened(visible(text), most));
+
+export const full_name = (row) => `${row.method ?? "?"} ${row.route ?? "unknown route"}`;
+
+// A share of the whole for each phase. phases: {name: ns or null}.
+export function phase_bar() {
+  const pieces = Object.fromEntries(PHASES.map((name) => [name, h("span", { class_: `phase-${name}` })]));
+  const rest = h("span", { class_: "phase-rest" });
+  const element = h("div", { class_: "phase-bar", role: "img" }, Object.values(pieces), rest);
+  return {
+    element,
+    update(phases, whole_ns) {
+      let known = 0;
+      const words = [];
+      for (const name of PHASES) {
+        const ns = phases[name];
+        const part = ns && whole_ns ? Math.min(1, ns / whole_ns) : 0;
+        known += part;
+        pieces[name].style.flexGrow = part < 0.005 ? 0 : part.toFixed(4);
+        if (part >= 0.01) words.push(`${name} ${share(part)}`);
+      }
+      rest.style.flexGrow = Math.max(0, 1 - known).toFixed(4);
+      if (known < 0.99) words.push(words.length ? `the rest was not observed` : "phases were not observed");
+      const text = words.join(", ");
+      set_attribute(element, "aria-label", text);
+      set_attribute(element, "title", text);
+    },
+  };
+}
+
+// Of an endpoint, for phase_bar(): sums over all of its requests, so that what was not observed in some stays open.
+export const sums_of = (phases) => Object.fromEntries(PHASES.map((name) => [name, phases[name]?.sum_ns ?? null]));
+
+export function phase_legend(names = PHASES) {
+  return h("ul", { class_: "legend" }, names.map((name) =>
+    h("li", { title: PHASE_WORDS[name] }, h("i", { class_: `phase-${name}` }), name)));
+}
+
+export function sparkline(width = 96, height = 24) {
+  const area = s("polygon", { class_: "spark-area" });
+  const line = s("polyline", { class_: "spark-line" });
+  const element = s("svg", { class_: "spark", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img" }, area, line);
+  return {
+    element,
+    update(values, what) {
+      const most = Math.max(1, ...values);
+      const x = (i) => ((i / Math.max(1, values.length - 1)) * width).toFixed(1);
+      const points = values.map((v, i) => `${x(i)},${(height - 2 - (v / most) * (height - 4)).toFixed(1)}`).join(" ");
+      set_attribute(line, "points", points);
+      set_attribute(area, "points", `0,${height} ${points} ${width},${height}`);
+      set_attribute(element, "aria-label", `${what}, most ${count(most)}`);
+    },
+  };
+}
+
+// How one turned out, in words besides the colour.
+export function status_of(t) {
+  const text = t.status ? String(t.status) : t.outcome === "unobserved" ? NOTHING : t.outcome;
+  const bad = t.outcome === "error" || t.outcome === "aborted" || t.status >= 500;
+  return h("span", { class_: `status ${bad ? "bad" : t.status >= 400 ? "warn" : "plain"}`, title: t.outcome }, text);
+}
+
+const KEPT = { failed: "failed", slow: "slowest of its minute", sampled: "sample" };
+
+// A live list of transactions. options.service: show it.
+export function transaction_rows(parent, options = {}) {
+  return keyed(parent, (t) => t.id, (t) => {
+    const bar = phase_bar();
+    bar.update(Object.fromEntries(PHASES.map((name) => [name, t.phases[`${name}_ns`]])), t.duration_ns);
+    const [seconds] = parse_time(t.time);
+    const path = t.path ?? t.route;
+    const element = h("tr", { "data-row": true },
+      h("td", { class_: "when" }, clock(seconds)),
+      h("td", {}, status_of(t)),
+      h("td", { class_: "name" },
+        h("a", { href: link("transaction", { id: t.id }), title: path ? visible(path).slice(0, 400) : null },
+          h("b", {}, t.method ?? "?"), " ", h("bdi", {}, name_of(path, 90))),
+        options.service ? h("small", {}, h("bdi", {}, name_of(t.service, 60)), t.side === "client" ? " calls" : "") : null),
+      h("td", { class_: "number" }, duration(t.duration_ns)),
+      h("td", { class_: "phases" }, bar.element),
+      h("td", { class_: "kept" }, KEPT[t.kept_as] ?? t.kept_as));
+    return { element, update() {} };
+  });
+}
+
+export function transaction_table(caption, options) {
+  const body = h("tbody");
+  const table = h("table", { class_: "transactions" }, h("caption", {}, caption),
+    h("thead", {}, h("tr", {}, ["Time", "Status", "Request", "Took", "Phases", "Kept as"].map((text, i) =>
+      h("th", { scope: "col", class_: i === 3 ? "number" : null }, text)))), body);
+  const empty = h("p", { class_: "empty" }, options.empty);
+  const update_rows = transaction_rows(body, options);
+  return {
+    element: h("div", { class_: "scroll" }, table, empty),
+    update(rows) {
+      update_rows(rows);
+      empty.hidden = rows.length > 0;
+      table.hidden = rows.length === 0;
+    },
+  };
+}
+
+export function figure(label) {
+  const value = h("dd", {}, NOTHING);
+  const note = h("dd", { class_: "aside" });
+  return {
+    element: h("div", { class_: "figure" }, h("dt", {}, label), value, note),
+    update(text, small = "", kind = "") {
+      set_text(value, text);
+      set_text(note, small);
+      value.className = kind;
+    },
+  };
+}
+
+export function select(label, choices, value, on_change) {
+  const element = h("select", { "aria-label": label, onchange: (event) => on_change(event.target.value) },
+    choices.map(([key, text]) => h("option", { value: key }, text)));
+  element.value = value;
+  return h("label", { class_: "select" }, h("span", {}, label), element);
+}
+
+export function search(label, value, on_input) {
+  let timer = 0;
+  return h("input", { type: "search", placeholder: label, "aria-label": label, value, spellcheck: "false",
+    oninput: (event) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => on_input(event.target.value), 150); // not a request for every letter
+    } });
+}
+
+// The endpoint that a transaction belongs to.
+export const endpoint_link_of = (t) => endpoint_link({ ...t, port: t.server?.port });
