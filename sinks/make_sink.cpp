@@ -40,6 +40,14 @@ void fill_in(std::vector<std::pair<std::string, std::string>>& pairs, const std:
     if (!value.empty()) pairs.emplace_back(name, std::move(value));
 }
 
+std::shared_ptr<const SinkOptions> file_fallback(const SinkOptions& options) {
+    auto file = std::make_shared<SinkOptions>();
+    file->type = SinkType::file;
+    file->name = name_of(options) + "-fallback";
+    file->file.directory = options.fallback_directory;
+    return file;
+}
+
 Result<BatchSenderParts> make_parts(const SinkOptions& options, std::unique_ptr<Transport> transport) {
     BatchSenderParts parts;
     parts.name = name_of(options);
@@ -48,8 +56,10 @@ Result<BatchSenderParts> make_parts(const SinkOptions& options, std::unique_ptr<
     parts.breaker = options.breaker;
     parts.spool_max_age_ms = options.spool.max_age_ms;
     parts.seed = seed();
-    if (options.fallback) {
-        auto fallback = make_sink(*options.fallback);
+    auto wanted = options.fallback;
+    if (!wanted && !options.fallback_directory.empty()) wanted = file_fallback(options);
+    if (wanted) {
+        auto fallback = make_sink(*wanted);
         if (!fallback) return fallback.error();
         if (dynamic_cast<PacedSink*>(fallback->get()) != nullptr)
             return fail("its fallback is a sink over the network", "choose a file", ErrorKind::usage);
@@ -186,6 +196,39 @@ std::string_view to_string(SinkType type) {
     constexpr std::array<std::string_view, 8> names{
         "file", "stdout", "null", "http", "loki", "otlp", "prometheus_remote_write", "statsd"};
     return names[static_cast<std::size_t>(type)];
+}
+
+Status check_sink(const SinkOptions& options) {
+    const auto wrong = [&](const char* what, const char* hint) {
+        return of_sink(options, fail(what, hint, ErrorKind::usage));
+    };
+    if (const auto filter = RecordFilter::build(options.filter); !filter) return of_sink(options, filter.error());
+    switch (options.type) {
+        case SinkType::file:
+            if (options.file.directory.empty()) return wrong("it has no directory", "set file.directory");
+            if (const auto good = validate(options.file); !good) return of_sink(options, good.error());
+            return done();
+        case SinkType::stdout:
+        case SinkType::null:
+            return done();
+        case SinkType::statsd:
+            if (options.statsd.address.empty()) return wrong("it has no address", "set statsd.address");
+            return done();
+        case SinkType::http:
+        case SinkType::loki:
+        case SinkType::otlp:
+        case SinkType::prometheus_remote_write:
+            if (options.http.url.empty()) return wrong("it has no URL", "set http.url");
+            break;
+    }
+    if (options.type == SinkType::loki)
+        if (const auto encoder = LokiEncoder::create(options.loki, options.fields); !encoder)
+            return of_sink(options, encoder.error());
+    if (options.spool.segment_bytes > options.spool.max_bytes / 2)
+        return wrong("spool.segment is more than half of spool.size", "make it smaller");
+    if (options.retry.base_delay_ms > options.retry.max_delay_ms)
+        return wrong("retry.base_delay is longer than retry.max_delay", "make it shorter");
+    return done();
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const SinkOptions& options, const SinkContext& context) {

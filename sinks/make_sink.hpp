@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string_view>
 
@@ -10,6 +11,17 @@
 namespace sonde {
 
 std::string_view to_string(SinkType type);
+inline constexpr std::array sink_types{SinkType::file,
+                                       SinkType::stdout,
+                                       SinkType::null,
+                                       SinkType::http,
+                                       SinkType::loki,
+                                       SinkType::otlp,
+                                       SinkType::prometheus_remote_write,
+                                       SinkType::statsd};
+
+// Whether the options go together; opens and sends nothing. The message says what is wrong with them (usage).
+Status check_sink(const SinkOptions& options);
 
 // What sinks need besides their options.
 struct SinkContext {

@@ -41,6 +41,7 @@ struct SinkOptions {
     RetryOptions retry{};
     BreakerOptions breaker{};
     SpoolOptions spool{};
+    std::string fallback_directory{};               // a file sink in it is the fallback; empty: see the next
     std::shared_ptr<const SinkOptions> fallback{};  // file or null; of this sink alone
     HttpClientOptions http{};                       // http, loki, otlp, prometheus_remote_write
     WebhookOptions webhook{};

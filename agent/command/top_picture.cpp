@@ -98,8 +98,8 @@ private:
 
     void endpoints() {
         const bool wide = columns_ >= columns_wide, sparks = columns_ >= columns_spark;
-        // numbers: rate 8, errors 5, three times 8, queue 7; wide: slower 7, cpu 6, run queue 6, blocked 6
-        const std::size_t numbers = 44 + (wide ? 25 : 0) + (sparks ? spark_width + 2 : 0);
+        // numbers: rate 8, errors 5, three times 8, queue 7; wide: slower 7, cpu 6, run queue 7, blocked 7
+        const std::size_t numbers = 44 + (wide ? 27 : 0) + (sparks ? spark_width + 2 : 0);
         const auto free = columns_ - numbers - 6;
         const auto service_width = std::min<std::size_t>(32, free * 2 / 5), route_width = free - service_width;
         const auto line = [&](std::string_view service, std::string_view endpoint, std::string_view side) {

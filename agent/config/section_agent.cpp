@@ -36,12 +36,14 @@ void describe_agent(Section<Config>& config) {
     config.group("http", "sonde's own HTTP server: /metrics, /healthz, /readyz.", [](auto& s) {
         s.text("listen", &Config::listen, "HOST:PORT; :PORT is every IPv4 address, port 0 takes a free one.")
             .check(wrong_address);
-        s.text("token", [](Config& c) -> std::string& { return c.http.token; },
-               "Bearer token that requests must carry, but for /healthz and /readyz. Empty: none is asked for.")
+        s.text(
+             "token", [](Config& c) -> std::string& { return c.http.token; },
+             "Bearer token that requests must carry, but for /healthz and /readyz. Empty: none is asked for.")
             .check(wrong_token)
             .secret();
-        s.boolean("allow_anonymous", [](Config& c) -> bool& { return c.http.allow_anonymous; },
-                  "Listen on an address that others reach although there is no token.");
+        s.boolean(
+            "allow_anonymous", [](Config& c) -> bool& { return c.http.allow_anonymous; },
+            "Listen on an address that others reach although there is no token.");
     });
     config.group("clients", "Who asks.", [](auto& s) {
         s.texts("trusted_proxies", &Config::trusted_proxies,

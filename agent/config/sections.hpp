@@ -37,9 +37,11 @@ void describe_discovery(Section<Config>& config);
 void describe_routes(Section<Config>& config);
 void describe_redaction(Section<Config>& config);
 void describe_sampling(Section<Config>& config);
+void describe_sinks(Section<Config>& config);
 
 std::vector<SectionProblem> check_discovery(const Config& config);
 std::vector<SectionProblem> check_redaction(const Config& config);
 std::vector<SectionProblem> check_sampling(const Config& config);
+std::vector<SectionProblem> check_sinks(const Config& config);
 
 }  // namespace sonde

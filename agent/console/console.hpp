@@ -16,9 +16,9 @@ struct ConsoleFile {
 
 const std::vector<ConsoleFile>& console_files();
 
-// Adds the console: the page at `/` and what it loads under /console/. The page holds no data: it asks /api/v1, with the
-// token that its reader types in where one is configured. Answers carry an ETag and a Content-Security-Policy that lets
-// the page load from, and talk to, nothing but this port.
+// Adds the console: the page at `/` and what it loads under /console/. The page holds no data: it asks /api/v1, with
+// the token that its reader types in where one is configured. Answers carry an ETag and a Content-Security-Policy that
+// lets the page load from, and talk to, nothing but this port.
 void add_console(Handlers& handlers);
 
 // Adds `/api/v1`, which lists the paths below it that `handlers` has by now: the console shows the views that the agent

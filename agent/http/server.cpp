@@ -130,8 +130,7 @@ bool has_header(const Response& response, const char* name) {
 
 void send(mg_connection* connection, const Response& response, bool with_body) {
     std::string head = "HTTP/1.1 " + std::to_string(response.status) + " " +
-                       mg_get_response_code_text(connection, response.status) +
-                       "\r\nConnection: close\r\n";
+                       mg_get_response_code_text(connection, response.status) + "\r\nConnection: close\r\n";
     if (response.status != 304)  // whose Content-Length would be that of the 200, RFC 9110 §8.6
         head += "Content-Type: " + response.content_type +
                 "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";

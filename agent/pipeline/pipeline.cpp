@@ -1,5 +1,6 @@
 #include "agent/pipeline/pipeline.hpp"
 
+#include <charconv>
 #include <chrono>
 #include <cstring>
 
@@ -21,6 +22,15 @@ struct Overloaded : Handlers... {
 };
 template <typename... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;  // clang 14 does not deduce it for an aggregate
+
+// A trace id of 32 hex digits as two numbers; none: zeros.
+std::pair<std::uint64_t, std::uint64_t> halves_of(std::string_view trace_id) {
+    std::uint64_t high = 0, low = 0;
+    if (trace_id.size() != 32) return {0, 0};
+    std::from_chars(trace_id.data(), trace_id.data() + 16, high, 16);
+    std::from_chars(trace_id.data() + 16, trace_id.data() + 32, low, 16);
+    return {high, low};
+}
 
 // Names of the request headers that were seen, by bits: host, user agent.
 const std::array<std::vector<std::string>, 4> seen_headers{{{}, {"host"}, {"user-agent"}, {"host", "user-agent"}}};
@@ -150,7 +160,10 @@ void Pipeline::pass_on(Transaction& transaction) {
     if (outlets_.empty() || (!leaves && !own_redactions_)) return;
     auto& candidate = own_redactions_ ? unredacted_ : transaction;
     const auto headers = (candidate.host.empty() ? 0U : 1U) + (candidate.user_agent.empty() ? 0U : 2U);
-    sampler_.offer(candidate, {.transaction = candidate, .headers = &seen_headers[headers]}, last_record_ns_);
+    const auto [high, low] = halves_of(candidate.trace.trace_id);
+    const SampleInput input{
+        .transaction = candidate, .trace_high = high, .trace_low = low, .headers = &seen_headers[headers]};
+    sampler_.offer(candidate, input, last_record_ns_);
     unredacted_.process.reset();
 }
 

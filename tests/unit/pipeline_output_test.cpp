@@ -26,8 +26,9 @@ private:
 };
 
 // One connection, one request of this path after the other, a millisecond each; each 20th is answered with 500.
-void add_requests(SyntheticSource& source, std::string_view path, int count) {
-    const std::string request = "GET " + std::string(path) + " HTTP/1.1\r\nHost: shop\r\n\r\n";
+void add_requests(SyntheticSource& source, std::string_view path, int count, std::string_view header) {
+    const std::string request =
+        "GET " + std::string(path) + " HTTP/1.1\r\nHost: shop\r\n" + std::string(header) + "\r\n";
     std::uint32_t in = 1000, out = 5000;
     source.conn_open(1, 1, true, 8080);
     for (int i = 0; i < count; ++i) {
@@ -55,9 +56,9 @@ struct Output {
 class PipelineOutput : public testing::Test {
 protected:
     // Runs all of it through a pipeline with the sinks "file" and "vault".
-    void run(const PipelineOptions& options, std::string_view path, int count) {
+    void run(const PipelineOptions& options, std::string_view path, int count, std::string_view header = {}) {
         SyntheticSource source;
-        add_requests(source, path, count);
+        add_requests(source, path, count, header);
         HttpMetrics metrics;
         Delivery file(std::make_unique<NamedSink>("file", file_.records));
         Delivery vault(std::make_unique<NamedSink>("vault", vault_.records));
@@ -89,6 +90,16 @@ TEST_F(PipelineOutput, EverySinkGetsItsOwnRedaction) {
     EXPECT_EQ(vault_.transactions()[0]->path.view(), "/users/ann@example.com/[redacted:us_ssn]");
     EXPECT_EQ(routes_.at(0), "/users/{email}/{id}");
     EXPECT_EQ(emails_, 5U);
+}
+
+TEST_F(PipelineOutput, RequestsOfOneTraceAreKeptTogether) {
+    const auto sampling = SamplingPolicy::build(
+        {.head_rate = 0.5, .keep_slower_than_p99 = false, .keep_new_routes = false, .route_per_second = 0});
+    ASSERT_TRUE(sampling);
+    run({.read_proc = false, .policies = {.sampling = *sampling}}, "/orders", 200,
+        "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n");
+    const auto kept = file_.transactions().size();
+    EXPECT_TRUE(kept == 10 || kept == 200) << kept;  // of 200 ten are errors, which are always kept
 }
 
 TEST_F(PipelineOutput, ASampleHasWeightsAndEveryError) {
