@@ -179,6 +179,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     }
     if (agent->resources_) agent->resources_->start();
     if (agent->history_) agent->history_->start();
+    agent->sample_health(source);  // who asks before the first tick is told of the sinks, too
     agent->sinks_open_.store(true, std::memory_order_release);
     return agent;
 }
@@ -219,6 +220,10 @@ void Agent::advance() {
 
 void Agent::tick(const EventSource& source) {
     pipeline_->tick(source);
+    sample_health(source);
+}
+
+void Agent::sample_health(const EventSource& source) {
     std::vector<const Delivery*> deliveries;
     for (const auto& delivery : deliveries_) deliveries.push_back(delivery.get());
     health_.sample(monotonic_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);

@@ -58,6 +58,7 @@ public:
 private:
     Agent() = default;
     [[nodiscard]] std::vector<Sample> samples() const;
+    void sample_health(const EventSource& source);
     void add_api(Handlers& handlers, const Config& config, const EventSource& source,
                  const std::vector<Feature>& features, std::vector<std::shared_ptr<prometheus::Collectable>> metrics);
 

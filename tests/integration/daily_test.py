@@ -242,11 +242,10 @@ class Doctor(DailyTest):
         return disk
 
     def fill(self, disk):
-        with open(disk / "filler", "wb") as filler:
+        with open(disk / "filler", "wb", buffering=0) as filler:
             try:
                 while True:
                     filler.write(b"x" * 4096)
-                    filler.flush()
             except OSError:
                 return
 

@@ -98,7 +98,7 @@ class Http2(SondeTest):
             seen = collections.Counter((t["method"], t["path"], t["status"], t["request_body_bytes"],
                                         t["response_body_bytes"], t["protocol"])
                                        for t in sonde.transactions(side, port))
-            self.assertEqual(seen, truth, side)
+            self.assertEqual(seen, truth, (side, seen - truth, truth - seen))
         print(f"curl: {sum(truth.values())} requests, statuses and sizes equal on both sides")
 
     def test_upgrade(self):
