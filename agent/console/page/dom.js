@@ -1,20 +1,25 @@
-// Elements out of data. Strings become text nodes, never markup: paths, hosts and names come from strangers.
+// Elements out of data. Strings become text nodes, never markup, and lose the power to act: paths, hosts and names come
+// from strangers.
+
+import { visible } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+
+const READ = new Set(["title", "aria-label", "placeholder"]); // attributes that people read
 
 function apply(element, properties) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "style") Object.assign(element.style, value); // attributes of that name are barred by the policy
-    else element.setAttribute(name === "class_" ? "class" : name, value === true ? "" : String(value));
+    else element.setAttribute(name === "class_" ? "class" : name, value === true ? "" : READ.has(name) ? visible(String(value)) : String(value));
   }
 }
 
 function append(element, children) {
   for (const child of children.flat(Infinity)) {
     if (child === undefined || child === null || child === false) continue;
-    element.append(child instanceof Node ? child : String(child));
+    element.append(child instanceof Node ? child : visible(String(child)));
   }
   return element;
 }
@@ -33,11 +38,13 @@ export function s(tag, properties = {}, ...children) {
 
 // Sets only what changed: most cells of a live table are the same a second later.
 export function set_text(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 export function set_attribute(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  const shown = READ.has(name) ? visible(value) : value;
+  if (element.getAttribute(name) !== shown) element.setAttribute(name, shown);
 }
 
 // Keeps the children of `parent` in step with `items`: create(item) → {element, update(item)} once per key, so that

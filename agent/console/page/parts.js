@@ -16,7 +16,7 @@ export const PHASE_WORDS = {
 
 export const name_of = (text, most) => (text === null || text === undefined ? "unknown" : shortened(visible(text), most));
 
-export const full_name = (row) => `${row.method ?? "?"} ${row.route ?? "unknown route"}`;
+export const method_of = (row) => (row.method ? shortened(row.method, 16) : "?");
 
 // A share of the whole for each phase. phases: {name: ns or null}.
 export function phase_bar() {
@@ -90,7 +90,7 @@ export function transaction_rows(parent, options = {}) {
       h("td", {}, status_of(t)),
       h("td", { class_: "name" },
         h("a", { href: link("transaction", { id: t.id }), title: path ? visible(path).slice(0, 400) : null },
-          h("b", {}, t.method ?? "?"), " ", h("bdi", {}, name_of(path, 90))),
+          h("b", {}, method_of(t)), " ", h("bdi", {}, name_of(path, 90))),
         options.service ? h("small", {}, h("bdi", {}, name_of(t.service, 60)), t.side === "client" ? " calls" : "") : null),
       h("td", { class_: "number" }, duration(t.duration_ns)),
       h("td", { class_: "phases" }, bar.element),

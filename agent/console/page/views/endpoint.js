@@ -6,7 +6,7 @@ import { bytes, count, duration, NOTHING, rate, share } from "../format.js";
 import { h, set_text } from "../dom.js";
 import { time_chart } from "../chart.js";
 import { heat_map } from "../heat_map.js";
-import { figure, name_of, PHASES, PHASE_WORDS, select, transaction_table } from "../parts.js";
+import { figure, method_of, name_of, PHASES, PHASE_WORDS, select, transaction_table } from "../parts.js";
 import { part_of, slower_than_usual } from "../sentence.js";
 
 export const needs = ["endpoint", "transactions"];
@@ -85,7 +85,7 @@ export function create({ parameters, refresh }) {
     h("p", { class_: "crumbs" }, h("a", { href: "#/now" }, "Now"), " / ", h("bdi", {}, name_of(key.service, 60)),
       key.side === "client" ? ` calls port ${key.port ?? "?"}` : ""),
     h("div", { class_: "head" },
-      h("h1", {}, h("b", {}, key.method ?? "any"), " ", h("bdi", {}, name_of(key.route, 160))),
+      h("h1", {}, h("b", {}, method_of(key)), " ", h("bdi", {}, name_of(key.route, 160))),
       select("Span", [["300", "5 min"], ["900", "15 min"], ["3600", "1 hour"]], String(span_s), (value) => {
         span_s = Number(value);
         replace({ span: value === "300" ? "" : value });

@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { endpoint_link, replace } from "../address.js";
 import { clock_minute, count, duration, NOTHING, rate, share, span, visible } from "../format.js";
 import { h, keyed, set_attribute, set_text } from "../dom.js";
-import { figure, sums_of, name_of, phase_bar, phase_legend, search, select, sparkline } from "../parts.js";
+import { figure, sums_of, method_of, name_of, phase_bar, phase_legend, search, select, sparkline } from "../parts.js";
 import { endpoint_key, failing, sentence, since, slower_than_usual } from "../sentence.js";
 
 export const title = "Now";
@@ -27,7 +27,7 @@ function create_row(row) {
   const spark = sparkline();
   const bar = phase_bar();
   const a = h("a", { href: endpoint_link(row), title: row.route ? visible(row.route).slice(0, 400) : null },
-    h("b", {}, row.method ?? "?"), " ", h("bdi", {}, name_of(row.route, 80)));
+    h("b", {}, method_of(row)), " ", h("bdi", {}, name_of(row.route, 80)));
   const element = h("tr", { "data-row": true },
     h("th", { scope: "row", class_: "name" }, a,
       h("small", {}, h("bdi", {}, name_of(row.service, 60)), row.side === "client" ? ` calls port ${row.port ?? "?"}` : "")),

@@ -4,7 +4,7 @@ import { ask, ApiError } from "../api.js";
 import { link } from "../address.js";
 import { bytes, day_and_clock, duration, NOTHING, parse_time, share, visible } from "../format.js";
 import { h } from "../dom.js";
-import { name_of, PHASES, PHASE_WORDS, status_of, endpoint_link_of } from "../parts.js";
+import { method_of, name_of, PHASES, PHASE_WORDS, status_of, endpoint_link_of } from "../parts.js";
 import { place_calls, place_holders, place_phases } from "../waterfall.js";
 
 export const needs = ["transactions/"];
@@ -42,7 +42,7 @@ function call_lane(call, whole_ns) {
   const t = call.transaction;
   const inside = call.peer ? place_phases(call.peer) : [];
   const scale = t.duration_ns / whole_ns;
-  return lane(h("a", { href: link("transaction", { id: t.id }) }, h("b", {}, t.method ?? "?"), " ", h("bdi", {}, name_of(t.path ?? t.route, 60))),
+  return lane(h("a", { href: link("transaction", { id: t.id }) }, h("b", {}, method_of(t)), " ", h("bdi", {}, name_of(t.path ?? t.route, 60))),
     `to ${visible(t.host || t.server?.address || "?").replace(/:\d+$/, "")}, port ${t.server?.port ?? "?"}, ${CERTAINTY[call.certainty]}`, duration(t.duration_ns),
     bar(call.from, call.width, "call", `${duration(t.duration_ns)}, status ${t.status ?? NOTHING}`),
     inside.map((p) => bar(call.from + call.peer_offset + p.from * (call.peer.duration_ns / t.duration_ns) * scale,
@@ -50,7 +50,7 @@ function call_lane(call, whole_ns) {
 }
 
 function holder_lane({ transaction: t, from, width }) {
-  return lane(h("a", { href: link("transaction", { id: t.id }) }, h("b", {}, t.method ?? "?"), " ", h("bdi", {}, name_of(t.path ?? t.route, 60))),
+  return lane(h("a", { href: link("transaction", { id: t.id }) }, h("b", {}, method_of(t)), " ", h("bdi", {}, name_of(t.path ?? t.route, 60))),
     `meanwhile in ${t.process ? `pid ${t.process.pid}` : "the same service"}`, duration(t.duration_ns), bar(from, width, "held", "it was being served while this one waited"));
 }
 
@@ -152,7 +152,7 @@ export function create({ parameters }) {
     element.replaceChildren(
       h("p", { class_: "crumbs" }, h("a", { href: "#/requests" }, "Requests"), " / ",
         h("a", { href: endpoint_link_of(t) }, h("bdi", {}, name_of(t.route, 80)))),
-      h("div", { class_: "head" }, h("h1", {}, h("b", {}, t.method ?? "?"), " ", h("bdi", {}, name_of(t.path ?? t.route, 200))),
+      h("div", { class_: "head" }, h("h1", {}, h("b", {}, method_of(t)), " ", h("bdi", {}, name_of(t.path ?? t.route, 200))),
         h("p", { class_: "verdict" }, status_of(t), " ", h("b", {}, duration(t.duration_ns)), " ",
           h("span", {}, t.side === "server" ? "served by " : "called by ", h("bdi", {}, name_of(t.service, 60))))),
       caller_line(other_end) ?? "",
