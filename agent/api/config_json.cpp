@@ -7,7 +7,8 @@ namespace sonde {
 namespace json = boost::json;
 
 std::string config_json(const Config& config) {
-    return json::serialize(json::object{{"yaml", valid_utf8(show_config(config))}});
+    return json::serialize(json::object{{"events_directory", valid_utf8(config.events_directory)},
+                                        {"yaml", valid_utf8(show_config(config))}});
 }
 
 }  // namespace sonde

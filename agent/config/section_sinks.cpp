@@ -90,7 +90,7 @@ void describe_file(Section<FileSinkOptions>& s) {
                      .range("1s", "3660d")
                      .zero("any age");
                  keep.size("total", &RetentionOptions::max_total_bytes, "All files together.")
-                     .range("128KiB", "1PiB")
+                     .range("128KiB", "1024TiB")
                      .zero("any size");
                  keep.boolean("free_space_when_full", &RetentionOptions::free_space_when_full,
                               "On a full disk, delete the oldest until writing succeeds.");
@@ -110,7 +110,7 @@ void describe_stdout(Section<StdoutSinkOptions>& s) {
              Choices<Colour>{{"automatic", Colour::automatic}, {"always", Colour::always}, {"never", Colour::never}},
              "automatic: on a terminal.");
     s.duration("stall", &StdoutSinkOptions::stall_ms, milliseconds(1), "Longest wait for a reader that takes nothing.")
-        .range("1ms", "1min")
+        .range("1ms", "1m")
         .zero("no wait");
 }
 
@@ -121,11 +121,11 @@ void describe_sending(Section<SinkOptions>& sink) {
         [](Section<BatchOptions>& s) {
             s.integer("records", &BatchOptions::records, "Number of records.").range(1, 65'536);
             s.size("bytes", &BatchOptions::bytes, "Size before compression.").range("1KiB", "32MiB");
-            s.duration("time", &BatchOptions::time_ms, milliseconds(1), "After its first record.").range("1ms", "1min");
+            s.duration("time", &BatchOptions::time_ms, milliseconds(1), "After its first record.").range("1ms", "1m");
         });
     sink.object("retry", &SinkOptions::retry, "Exponential backoff with full jitter.", [](Section<RetryOptions>& s) {
         s.duration("base_delay", &RetryOptions::base_delay_ms, milliseconds(1), "Longest delay before the first retry.")
-            .range("1ms", "1min");
+            .range("1ms", "1m");
         s.duration("max_delay", &RetryOptions::max_delay_ms, milliseconds(1), "Longest delay of all.")
             .range("1ms", "1h");
         s.duration("max_retry_after", &RetryOptions::max_retry_after_ms, milliseconds(1),
@@ -168,9 +168,9 @@ void describe_sending(Section<SinkOptions>& sink) {
                     s.text_map("headers", &HttpClientOptions::headers, "Sent with each request; no secrets here.");
                     s.duration("connect_timeout", &HttpClientOptions::connect_timeout_ms, milliseconds(1),
                                "Name, TCP and TLS.")
-                        .range("1ms", "5min");
+                        .range("1ms", "5m");
                     s.duration("timeout", &HttpClientOptions::timeout_ms, milliseconds(1), "The whole request.")
-                        .range("1ms", "10min");
+                        .range("1ms", "10m");
                     s.text("basic_auth_path", &HttpClientOptions::basic_auth_file,
                            "File with USER:PASSWORD, read again when it changes.");
                     s.text("bearer_token_path", &HttpClientOptions::bearer_token_file,

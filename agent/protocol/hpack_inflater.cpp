@@ -14,10 +14,6 @@ constexpr char placeholder = '\x7f';
 constexpr std::size_t default_table_bytes = 4096;  // RFC 9113 §6.5.2
 constexpr std::size_t entry_overhead = 32;         // RFC 7541 §4.1
 
-struct NoFields final : HpackFieldHandler {
-    void on_field(const HpackField&) override {}
-};
-
 std::string_view text(const std::uint8_t* bytes, std::size_t size) {
     return {reinterpret_cast<const char*>(bytes), size};
 }
@@ -79,7 +75,6 @@ void HpackInflater::blocks_missed() {
         block[i] = 0x40 | 62;
         block[i + 1] = 0;
     }
-    NoFields nobody;
     const auto* at = reinterpret_cast<const std::uint8_t*>(block.data());
     auto left = block.size();
     while (left > 0) {

@@ -88,8 +88,7 @@ private:
             note(stats, path + ":" + std::to_string(number) + ": longer than 1 MiB");
             return true;
         }
-        // what is cut off is told even where the part that is there could not match
-        if (line.has_newline && !filter_.may_match(line.text)) return true;
+        if (!filter_.may_match(line.text)) return true;
         const auto state = parser_.parse(line.text);
         if (state == LineState::uninteresting) return true;
         if (state == LineState::damaged) {

@@ -147,7 +147,8 @@ class Query(DailyTest):
         files.mkdir()
         (files / "1.jsonl.gz").write_bytes(gzip.compress(text))
         subprocess.run(["zstd", "-q", str(source), "-o", str(files / "2.jsonl.zst")], check=True)
-        (files / "3.jsonl").write_bytes(text + text[:300])
+        transaction = next(line for line in text.splitlines() if f'"service":"nginx:{nginx.port}"'.encode() in line)
+        (files / "3.jsonl").write_bytes(text + transaction[:300])
         where = [str(files), "--service", f"nginx:{nginx.port}"]
         done = sonde("query", *where, "--group-by", "route,status", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)

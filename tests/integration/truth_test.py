@@ -11,7 +11,7 @@ ROWS = (("nginx", "curl"), ("apache2", "ab"), ("haproxy", "curl"), ("gunicorn gt
         ("io_uring default", "wrk"), ("io_uring async", "curl"), ("unix gunicorn", "ab"))
 # HTTP/2 inside TLS: a library inside the socket calls, behind deferred accept, with memory BIOs, of Go; and without TLS
 HTTP2_ROWS = (("nginx http2", "h2load", True), ("apache2 http2", "curl", True), ("grpcio", "grpc", True),
-              ("caddy http2", "h2load", True), ("nghttpx", "h2load", False))
+              ("caddy http2", "h2load", True), ("nghttpd", "h2load", False))
 
 
 class Truth(SondeTest):

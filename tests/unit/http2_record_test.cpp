@@ -35,7 +35,8 @@ sonde_http2_frames make(std::size_t captured) {
 }
 
 TEST(Http2Record, Decodes) {
-    const auto event = decode(record_of(make(4), "abcd"));
+    const auto record = record_of(make(4), "abcd");  // what is decoded points into it
+    const auto event = decode(record);
     ASSERT_TRUE(event);
     const auto* frames = std::get_if<Http2Frames>(&*event);
     ASSERT_NE(frames, nullptr);
@@ -56,7 +57,8 @@ TEST(Http2Record, OfPlaintextSaysSo) {
     auto raw = make(4);
     raw.h.flags |= SONDE_FLAG_TLS | SONDE_FLAG_NO_ENDPOINTS;
     raw.role = SONDE_ROLE_SERVER;
-    const auto event = decode(record_of(raw, "abcd"));
+    const auto record = record_of(raw, "abcd");  // what is decoded points into it
+    const auto event = decode(record);
     ASSERT_TRUE(event);
     const auto& frames = std::get<Http2Frames>(*event);
     EXPECT_TRUE(frames.tls);
