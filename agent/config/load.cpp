@@ -92,7 +92,8 @@ LoadedConfig load_config(const ConfigRequest& request) {
     }
     read_fields(tree, schema.fields, &loaded.config, findings, loaded.origins);
     for (const auto& [section, check] : schema.checks) {
-        if (std::any_of(findings.begin(), findings.end(), [&](const auto& f) { return in_section(f, section); }))
+        if (std::any_of(findings.begin(), findings.end(),
+                        [&, &name = section](const auto& f) { return in_section(f, name); }))
             continue;
         for (const auto& problem : check(loaded.config))
             if (findings.size() < max_findings) findings.push_back(locate(tree, section, problem, request));

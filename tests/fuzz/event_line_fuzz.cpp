@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view line(reinterpret_cast<const char*>(data), size);
     static EventLineParser parser;
     static auto filter = [] {
-        FilterOptions options;
+        LineFilterOptions options;
         options.type = "any";
         options.status = "2xx,503";
         options.duration = ">1us";

@@ -51,8 +51,9 @@ std::map<std::string, Series> read(const std::string& body) {
         Series series;
         auto in = request.get_message();
         while (in.next()) {
+            const auto field = in.tag();
             auto part = in.get_message();
-            if (in.tag() == 2) {
+            if (field == 2) {
                 while (part.next()) {
                     if (part.tag() == 1)
                         series.value = part.get_double();
@@ -62,7 +63,10 @@ std::map<std::string, Series> read(const std::string& body) {
                 continue;
             }
             std::string name, value;
-            while (part.next()) (part.tag() == 1 ? name : value) = part.get_string();
+            while (part.next()) {
+                auto& text = part.tag() == 1 ? name : value;
+                text = part.get_string();
+            }
             EXPECT_LT(last_name, name);  // sorted, none twice
             EXPECT_FALSE(value.empty());
             last_name = name;

@@ -84,7 +84,7 @@ function draw_node(node, at, size) {
     s("text", { x: 12, y: 44 }, served ? numbers_text(node) : node.local ? "calls only" : node.unknown ? "peer not known" : "not on this machine"),
     s("text", { x: 12, y: 62, class_: "small" }, served ? is_bad(node) ? `${share(node.errors / node.count)} failed` : `port ${[...node.ports].slice(0, 3).join(", ")}`
       : node.local ? "serves nothing seen" : node.unknown ? "no such request was kept" : "or not seen there"));
-  return s("a", { href: link("now", { q: node.local ? node.id : "", side: served ? "" : "any" }), "aria-label": `${node.name}, ${served ? numbers_text(node) : "no requests served"}` }, box);
+  return s("a", { href: link("now", { q: node.local ? node.id : "", side: served ? "" : "any" }) }, box);
 }
 
 function edge_table(edges, names) {
