@@ -70,7 +70,7 @@ const std::string& file_of(Packing packing) {
     return path;
 }
 
-void run(benchmark::State& state, const FilterOptions& options, bool group) {
+void run(benchmark::State& state, const LineFilterOptions& options, bool group) {
     const auto files = find_event_files({file_of(static_cast<Packing>(state.range(0)))});
     std::uint64_t bytes = 0, lines = 0;
     for (auto _ : state) {
@@ -90,17 +90,17 @@ void run(benchmark::State& state, const FilterOptions& options, bool group) {
 
 void group_all(benchmark::State& state) { run(state, {}, true); }
 void status_503(benchmark::State& state) {
-    FilterOptions options;
+    LineFilterOptions options;
     options.status = "503";
     run(state, options, true);
 }
 void status_5xx(benchmark::State& state) {
-    FilterOptions options;
+    LineFilterOptions options;
     options.status = "5xx";
     run(state, options, true);
 }
 void before_all(benchmark::State& state) {
-    FilterOptions options;
+    LineFilterOptions options;
     options.to = "2020-01-01";
     run(state, options, true);
 }
