@@ -107,7 +107,7 @@ export function transaction_table(caption, options) {
   const empty = h("p", { class_: "empty" }, options.empty);
   const update_rows = transaction_rows(body, options);
   return {
-    element: h("div", { class_: "scroll" }, table, empty),
+    element: h("div", { class_: "scroll", tabindex: "0" }, table, empty),
     update(rows) {
       update_rows(rows);
       empty.hidden = rows.length > 0;

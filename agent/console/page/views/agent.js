@@ -92,9 +92,9 @@ export function create() {
   const element = h("div", { class_: "view agent" }, h("h1", {}, "Agent"),
     h("dl", { class_: "figures" }, Object.values(figures).map((f) => f.element)),
     h("section", {}, h("h2", {}, "Health"), slots.health),
-    h("section", { class_: "scroll", "aria-label": "Losses" }, slots.losses),
+    h("section", { class_: "scroll", tabindex: "0", "aria-label": "Losses" }, slots.losses),
     h("section", {}, h("h2", {}, "Sinks and queues"), slots.sinks),
-    h("section", { class_: "scroll", "aria-label": "Features" }, slots.features),
+    h("section", { class_: "scroll", tabindex: "0", "aria-label": "Features" }, slots.features),
     h("section", {}, h("h2", {}, "Configuration"), slots.config), version);
 
   async function refresh_view(signal) {

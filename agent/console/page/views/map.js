@@ -97,8 +97,8 @@ function edge_table(edges, names) {
 }
 
 export function create() {
-  const picture = h("div", { tabindex: "0", class_: "map" });
-  const table = h("div", { class_: "scroll" });
+  const picture = h("div", { class_: "map" });
+  const table = h("div", { class_: "scroll", tabindex: "0" });
   const note = h("p", { class_: "note" });
   const element = h("div", { class_: "view" }, h("h1", {}, "Map"), h("div", { class_: "loading" }, "Asking the agent …"), picture, note, table);
   const known_peers = new Map();

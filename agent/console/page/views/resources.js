@@ -90,7 +90,7 @@ export function create({ refresh }) {
   const figures = { cpu: figure("CPU"), runnable: figure("Runnable threads"), pressure: figure("Pressure"), memory: figure("Memory used"), disk: figure("Disk written"), network: figure("Network out"), kills: figure("OOM kills") };
   const body = h("tbody");
   const update_rows = keyed(body, (p) => `${p.process_pid} ${p.process_executable_name}`, process_row);
-  const groups = h("div", { class_: "scroll" });
+  const groups = h("div", { class_: "scroll", tabindex: "0" });
   const note = h("p", { class_: "note" });
   const element = h("div", { class_: "view resources" }, h("h1", {}, "Resources"),
     h("dl", { class_: "figures" }, Object.values(figures).map((f) => f.element)),
