@@ -89,7 +89,9 @@ public:
     }
     std::string receive() const {
         std::string packet(65'536, '\0');
-        const auto got = ::recv(socket_.get(), packet.data(), packet.size(), 0);
+        ssize_t got = 0;
+        do got = ::recv(socket_.get(), packet.data(), packet.size(), 0);
+        while (got < 0 && errno == EINTR);  // with a time-out set, SA_RESTART does not hold: signal(7)
         packet.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
         return packet;
     }
