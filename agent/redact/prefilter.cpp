@@ -156,7 +156,26 @@ RuleMask Prefilter::confirm(std::string_view text, std::size_t at, unsigned sets
     return found;
 }
 
-RuleMask Prefilter::candidates(std::string_view text) const {
+std::size_t Prefilter::first_match(std::size_t rule, std::string_view text, std::size_t at) {
+    const auto back_over = [&](auto part) {
+        while (at > 0 && part(text[at - 1])) --at;
+        return at;
+    };
+    switch (static_cast<Builtin>(rule)) {
+        case Builtin::email:
+            return back_over(is_local_part);
+        case Builtin::url_password:
+            return back_over([](char c) { return is_alnum(c) || c == '+' || c == '.' || c == '-'; });
+        case Builtin::credit_card:
+        case Builtin::us_ssn:
+        case Builtin::phone:
+            return back_over([](char c) { return is_digit(c) || is_separator(c) || c == '(' || c == ')' || c == '+'; });
+        default:
+            return at;  // it begins with the word
+    }
+}
+
+RuleMask Prefilter::candidates(std::string_view text, Ranges& ranges) const {
     const Context context{this, text};
     const ScanInput input{
         &words_.tables,
@@ -171,6 +190,7 @@ RuleMask Prefilter::candidates(std::string_view text) const {
         [](const void* c, std::size_t at) {
             return begins_iban(static_cast<const Context*>(c)->text.substr(at)) ? bit(Builtin::iban) : 0;
         },
+        ranges.data(),
     };
     const auto found = isa_ == Isa::avx2    ? scan_avx2(input)
                        : isa_ == Isa::ssse3 ? scan_ssse3(input)

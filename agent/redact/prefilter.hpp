@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,7 +27,17 @@ public:
     // more.
     explicit Prefilter(const std::vector<std::string>& names, Isa isa = best_isa());
 
-    [[nodiscard]] RuleMask candidates(std::string_view text) const;
+    using Ranges = std::array<RuleRange, rule_range_count>;
+
+    // ranges: where each candidate's search may begin (first_match()) and end: at every match of the rule there is
+    // something that begins within its range.
+    RuleMask candidates(std::string_view text, Ranges& ranges) const;
+    [[nodiscard]] RuleMask candidates(std::string_view text) const {
+        Ranges ranges;
+        return candidates(text, ranges);
+    }
+    // Before it no match of the rule begins that reaches `at`, where what makes it a candidate was found.
+    static std::size_t first_match(std::size_t rule, std::string_view text, std::size_t at);
     [[nodiscard]] Isa isa() const { return isa_; }
 
 private:

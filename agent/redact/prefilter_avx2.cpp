@@ -16,13 +16,13 @@ public:
         }
     }
 
-    BlockMasks load(const char* p, std::uint8_t* sets) const {
+    BlockMasks load(const char* p, const char* word, std::uint8_t* sets) const {
         const __m256i v[2] = {bytes(p), bytes(p + 32)};
         const auto each = [&](auto mask_of) { return mask_of(v[0]) | mask_of(v[1]) << 32; };
         const auto words = [&](int i) {
-            const char* from = p + 32 * i;
+            const char* from = word + 32 * i;
             const auto found =
-                _mm256_and_si256(_mm256_and_si256(sets_of(v[i], 0), sets_of(bytes(from + 1), 1)),
+                _mm256_and_si256(_mm256_and_si256(sets_of(bytes(from), 0), sets_of(bytes(from + 1), 1)),
                                  _mm256_and_si256(sets_of(bytes(from + 2), 2), sets_of(bytes(from + 3), 3)));
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(sets + 32 * i), found);
             return mask(_mm256_cmpeq_epi8(found, _mm256_setzero_si256()));
@@ -31,7 +31,8 @@ public:
                 each([](__m256i b) { return mask(_mm256_cmpeq_epi8(b, _mm256_set1_epi8('0'))); }),
                 each([](__m256i b) { return within(b, 'A', 26); }),
                 each([&](__m256i b) { return one_of(separators_, b); }),
-                each([&](__m256i b) { return one_of(rare_, b); }),
+                each([](__m256i b) { return mask(_mm256_cmpeq_epi8(b, _mm256_set1_epi8('@'))); }),
+                each([&](__m256i b) { return one_of(openings_, b); }),
                 ~(words(0) | words(1) << 32)};
     }
 
@@ -57,7 +58,7 @@ private:
     }
 
     const __m256i separators_ = both(separator_table);
-    const __m256i rare_ = both(rare_table);
+    const __m256i openings_ = both(opening_table);
     __m256i low_[word_table_bytes];
     __m256i high_[word_table_bytes];
 };

@@ -11,15 +11,17 @@ namespace {  // on purpose: each includer gets its own, for its own processor
 constexpr std::size_t block_bytes = 64;
 constexpr std::size_t readable_bytes = block_bytes + word_table_bytes - 1;
 
-// Each byte at its low half-byte; what stands elsewhere has another one, so it is never found.
+// Each byte at its low half-byte; what stands elsewhere has another one, so it is never found. Place 0 must be taken, or
+// bytes 0 are.
 alignas(16) inline constexpr std::uint8_t separator_table[16]{' ', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '-', '.', 0};
-alignas(16) inline constexpr std::uint8_t rare_table[16]{'@', 0, 0, 0, 0, 0, 0, 0, '(', 0, 0, '+', 0, 0, 0, 0};
+alignas(16) inline constexpr std::uint8_t opening_table[16]{'(', 0, 0, 0, 0, 0, 0, 0, '(', 0, 0, '+', 0, 0, 0, 0};
 
 // Bit i: byte i of the block is of this class.
 struct BlockMasks {
     std::uint64_t digit, zero, upper;
     std::uint64_t separator;  // blank, '-', '.'
-    std::uint64_t rare;       // '@', '+', '('
+    std::uint64_t at;         // '@'
+    std::uint64_t opening;    // '+', '('
     std::uint64_t word;       // a word may begin here
 };
 
@@ -57,12 +59,12 @@ inline RuleMask digit_rules(bool digit_before, const BlockMasks& now, const Bloc
     return found;
 }
 
-// Whatever digit_rules() finds has at least eleven digits and separators in a row (219-09-9999): does such a run end in
-// the block? Most blocks have none. What breaks a run is spread over the ten bytes behind it, in four steps, each with
-// what the block before carries over.
+// Where eleven digits and separators in a row end: whatever digit_rules() finds has them (219-09-9999), most blocks
+// have none. What breaks a run is spread over the ten bytes behind it, in four steps, each with what the block before
+// carries over.
 class Runs {
 public:
-    bool add(const BlockMasks& masks) {
+    std::uint64_t add(const BlockMasks& masks) {
         const auto breaks = ~(masks.digit | masks.separator);
         const auto two = breaks | breaks << 1 | breaks_ >> 63;
         const auto four = two | two << 2 | two_ >> 62;
@@ -72,12 +74,21 @@ public:
         two_ = two;
         four_ = four;
         eight_ = eight;
-        return eleven != ~std::uint64_t{0};
+        return ~eleven;
     }
 
 private:
     std::uint64_t breaks_ = ~std::uint64_t{0}, two_ = breaks_, four_ = breaks_, eight_ = breaks_;
 };
+
+// And where such a run ends, three digits do, or four pairs of digits: a date with its hour has neither.
+inline std::uint64_t numbers(const BlockMasks& before, const BlockMasks& now) {
+    const auto two = now.digit & (now.digit << 1 | before.digit >> 63);
+    const auto three = two & (now.digit << 2 | before.digit >> 62);
+    const auto pair = two & (now.separator << 2 | before.separator >> 62);
+    // pairs in the block before are taken for granted
+    return three | (pair & (pair << 3 | 0x7) & (pair << 6 | 0x3f) & (pair << 9 | 0x1ff));
+}
 
 // Bit i: two capitals and two digits end there, as an IBAN begins.
 inline std::uint64_t countries(const BlockMasks& before, const BlockMasks& now) {
@@ -85,8 +96,45 @@ inline std::uint64_t countries(const BlockMasks& before, const BlockMasks& now) 
            (now.upper << 3 | before.upper >> 61);
 }
 
-// Lookup::load(tables, p, sets): the masks of p[0 … 63], and sets[i] where the mask `word` has bit i. Reads
-// readable_bytes from p on.
+// Where a block's bytes are read from. Past the end of the text nothing is read: the last block is read from where it
+// ends there and shifted, which costs less than a copy.
+struct Window {
+    const char* bytes;       // of the block's first
+    const char* classes;     // 64 bytes, for all masks but `word`
+    const char* words;       // 64 bytes and word_table_bytes - 1 more
+    unsigned classes_later;  // bytes by which the block begins behind `classes` (0 … 63)
+    unsigned words_later;    // and behind `words` (0 … 66)
+};
+
+inline Window window_at(const ScanInput& input, std::size_t base, char (&padded)[readable_bytes]) {
+    const char* from = input.text + base;
+    const auto rest = input.size - base;
+    if (rest >= readable_bytes) return {from, from, from, 0, 0};
+    if (rest <= block_bytes && input.size >= readable_bytes) {
+        const char* end = input.text + input.size;
+        return {from, end - block_bytes, end - readable_bytes, static_cast<unsigned>(block_bytes - rest),
+                static_cast<unsigned>(readable_bytes - rest)};
+    }
+    std::memset(padded, 0, sizeof padded);
+    std::memcpy(padded, from, rest);
+    return {padded, padded, padded, 0, 0};
+}
+
+// Of masks read too early: as if their block had begun where it does. The last three bytes of a text are no word's
+// begin then: no rule matches three bytes alone.
+inline BlockMasks shifted(const BlockMasks& m, const Window& window) {
+    const auto by = window.classes_later;
+    return {m.digit >> by,
+            m.zero >> by,
+            m.upper >> by,
+            m.separator >> by,
+            m.at >> by,
+            m.opening >> by,
+            window.words_later < block_bytes ? m.word >> window.words_later : 0};
+}
+
+// Lookup::load(classes, words, sets): the masks, those of classes[0 … 63] and `word` of words[0 … 63], and sets[i]
+// where `word` has bit i. Reads word_table_bytes - 1 bytes behind those of words.
 template <typename Lookup>
 inline RuleMask scan(const ScanInput& input) {
     alignas(32) std::uint8_t sets[block_bytes];
@@ -96,27 +144,44 @@ inline RuleMask scan(const ScanInput& input) {
     const auto each = [](std::uint64_t bits, auto on_bit) {
         for (; bits != 0; bits &= bits - 1) on_bit(static_cast<unsigned>(__builtin_ctzll(bits)));
     };
+    const auto add = [&](RuleMask rules, std::size_t first, std::size_t last) {
+        for (auto left = rules; left != 0; left &= left - 1) {
+            const auto rule = __builtin_ctz(left);
+            auto& range = input.ranges[rule];
+            const bool known = (found >> rule & 1) != 0;
+            range.first = known && range.first < first ? range.first : first;
+            range.last = known && range.last > last ? range.last : last;
+        }
+        found |= rules;
+    };
+    // of digits only the block is known that they begin in
+    const auto add_digits = [&](RuleMask rules, std::size_t block) { add(rules, block, block + block_bytes - 1); };
     BlockMasks before{};
     Runs runs;
     bool run_before = false, digit_before = false;
     for (std::size_t base = 0; base < input.size; base += block_bytes) {
-        const char* from = input.text + base;
-        if (const auto rest = input.size - base; rest < readable_bytes) {
-            std::memset(padded, 0, sizeof padded);
-            std::memcpy(padded, from, rest);
-            from = padded;
-        }
-        const BlockMasks now = lookup.load(from, sets);
-        each(now.word, [&](unsigned i) { found |= input.word(input.context, base + i, sets[i]); });
-        each(now.rare, [&](unsigned i) { found |= input.rare(input.context, base + i); });
-        each(countries(before, now), [&](unsigned i) { found |= input.country(input.context, base + i - 3); });
-        const bool run = runs.add(now);
-        if (run || run_before) found |= digit_rules(digit_before, before, now);
+        const auto window = window_at(input, base, padded);
+        const auto now = shifted(lookup.load(window.classes, window.words, sets), window);
+        each(now.word, [&](unsigned i) {
+            const auto hash = word_start_hash(window.bytes + i);
+            if ((input.tables->starts[hash / 64] >> hash % 64 & 1) != 0)
+                add(input.word(input.context, base + i, sets[i + window.words_later]), base + i, base + i);
+        });
+        // what stands behind the block is not known here: the last bit counts
+        const auto rare = now.at | (now.opening & (now.digit >> 1 | std::uint64_t{1} << 63));
+        each(rare, [&](unsigned i) { add(input.rare(input.context, base + i), base + i, base + i); });
+        each(countries(before, now), [&](unsigned i) {
+            const auto at = base + i - 3;
+            add(input.country(input.context, at), at, at);
+        });
+        const auto long_runs = runs.add(now);
+        const bool run = long_runs != 0 && (long_runs & numbers(before, now)) != 0;
+        if (base > 0 && (run || run_before)) add_digits(digit_rules(digit_before, before, now), base - block_bytes);
         digit_before = (before.digit >> 63) != 0;
         run_before = run;
         before = now;
     }
-    if (run_before) found |= digit_rules(digit_before, before, {});
+    if (run_before) add_digits(digit_rules(digit_before, before, {}), (input.size - 1) / block_bytes * block_bytes);
     return found;
 }
 

@@ -16,12 +16,12 @@ public:
         }
     }
 
-    BlockMasks load(const char* p, std::uint8_t* sets) const {
+    BlockMasks load(const char* p, const char* word, std::uint8_t* sets) const {
         BlockMasks masks{};
         for (int i = 0; i < 4; ++i) {
-            const char* from = p + 16 * i;
-            const auto v = bytes(from);
-            const auto found = _mm_and_si128(_mm_and_si128(sets_of(v, 0), sets_of(bytes(from + 1), 1)),
+            const char* from = word + 16 * i;
+            const auto v = bytes(p + 16 * i);
+            const auto found = _mm_and_si128(_mm_and_si128(sets_of(bytes(from), 0), sets_of(bytes(from + 1), 1)),
                                              _mm_and_si128(sets_of(bytes(from + 2), 2), sets_of(bytes(from + 3), 3)));
             _mm_storeu_si128(reinterpret_cast<__m128i*>(sets + 16 * i), found);
             const auto nothing = mask(_mm_cmpeq_epi8(found, _mm_setzero_si128()));
@@ -30,7 +30,8 @@ public:
             masks.zero |= mask(_mm_cmpeq_epi8(v, _mm_set1_epi8('0'))) << 16 * i;
             masks.upper |= within(v, 'A', 26) << 16 * i;
             masks.separator |= one_of(separators_, v) << 16 * i;
-            masks.rare |= one_of(rare_, v) << 16 * i;
+            masks.at |= mask(_mm_cmpeq_epi8(v, _mm_set1_epi8('@'))) << 16 * i;
+            masks.opening |= one_of(openings_, v) << 16 * i;
         }
         return masks;
     }
@@ -54,7 +55,7 @@ private:
     }
 
     const __m128i separators_ = _mm_load_si128(reinterpret_cast<const __m128i*>(separator_table));
-    const __m128i rare_ = _mm_load_si128(reinterpret_cast<const __m128i*>(rare_table));
+    const __m128i openings_ = _mm_load_si128(reinterpret_cast<const __m128i*>(opening_table));
     __m128i low_[word_table_bytes];
     __m128i high_[word_table_bytes];
 };

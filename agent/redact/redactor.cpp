@@ -37,12 +37,15 @@ void decode(std::string_view raw, std::string& out) {
 
 bool is_encoded(std::string_view raw) { return raw.find_first_of("%+") != std::string_view::npos; }
 
-// Calls on_match with each match; it returns where to search on, which is behind the match's begin.
+constexpr RuleRange everywhere{0, static_cast<std::size_t>(-1)};
+
+// Calls on_match with each match that begins at range.first or behind, until it returns a place behind range.last;
+// it returns where to search on, which is behind the match's begin.
 template <typename OnMatch>
-void for_each_match(const RE2& expression, std::string_view text, OnMatch on_match) {
+void for_each_match(const RE2& expression, std::string_view text, RuleRange range, OnMatch on_match) {
     const re2::StringPiece whole(text.data(), text.size());
     re2::StringPiece match;
-    for (std::size_t at = 0; at < text.size();) {
+    for (auto at = range.first; at < text.size() && at <= range.last;) {
         if (!expression.Match(whole, at, text.size(), RE2::UNANCHORED, &match, 1)) return;
         const auto begin = static_cast<std::size_t>(match.data() - text.data());
         at = match.empty() ? begin + 1 : on_match(Span{begin, begin + match.size()});
@@ -129,7 +132,10 @@ bool Redactor::hide(Span span, std::size_t rule, std::string_view value) {
 void Redactor::search_builtin(std::string_view text, std::size_t offset, RuleMask candidates) {
     for (candidates &= (RuleMask{1} << builtin_count) - 1; candidates != 0; candidates &= candidates - 1) {
         const auto rule = static_cast<std::size_t>(__builtin_ctz(candidates));
-        for_each_match(*matchers_->builtin[rule], text, [&](Span match) {
+        auto range = everywhere;
+        if ((unfiltered_ >> rule & 1U) == 0)
+            range = {Prefilter::first_match(rule, text, ranges_[rule].first), ranges_[rule].last};
+        for_each_match(*matchers_->builtin[rule], text, range, [&](Span match) {
             spans_.clear();
             const auto resume = builtin_patterns()[rule].refine(text, match, spans_);
             for (const auto span : spans_) hide({offset + span.begin, offset + span.end}, rule, part(text, span));
@@ -139,7 +145,7 @@ void Redactor::search_builtin(std::string_view text, std::size_t offset, RuleMas
 }
 
 void Redactor::search_names(std::string_view text, std::size_t offset) {
-    for_each_match(matchers_->names, text, [&](Span match) {
+    for_each_match(matchers_->names, text, ranges_[builtin_count], [&](Span match) {
         const auto found = find_named_value(text, match, policy_->names());
         if (found.index != FieldNames::not_found && !policy_->allowed_name(part(text, found.name)))
             hide({offset + found.value.begin, offset + found.value.end}, RedactionPolicy::first_name_rule + found.index,
@@ -151,14 +157,14 @@ void Redactor::search_names(std::string_view text, std::size_t offset) {
 void Redactor::search_custom(std::string_view text, std::size_t offset) {
     if (!matchers_->any_custom || !Matchers::matches(*matchers_->any_custom, text, true)) return;
     for (std::size_t i = 0; i < matchers_->custom.size(); ++i)
-        for_each_match(*matchers_->custom[i], text, [&](Span match) {
+        for_each_match(*matchers_->custom[i], text, everywhere, [&](Span match) {
             hide({offset + match.begin, offset + match.end}, policy_->first_custom_rule() + i, part(text, match));
             return match.end;
         });
 }
 
 RuleMask Redactor::search(std::string_view text, std::size_t offset) {
-    const auto found = prefilter_.candidates(text);
+    const auto found = prefilter_.candidates(text, ranges_);
     const auto candidates = (found & enabled_) | unfiltered_;
     if (candidates != 0) {
         search_builtin(text, offset, candidates);

@@ -96,6 +96,7 @@ private:
 
     const std::shared_ptr<const RedactionPolicy> policy_;
     const Prefilter prefilter_;
+    Prefilter::Ranges ranges_;
     RuleMask enabled_ = 0;
     RuleMask unfiltered_ = 0;  // enabled rules that the prefilter does not know
     std::unique_ptr<Matchers> matchers_;

@@ -118,6 +118,12 @@ WordSets make_word_sets(const std::vector<Word>& words) {
             }
         result.sets[set] = std::move(groups[set].words);
     }
+    for (const auto& word : words) {
+        const char start[3] = {static_cast<char>(word.bytes), static_cast<char>(word.bytes >> 8),
+                               static_cast<char>(word.bytes >> 16)};
+        const auto hash = word_start_hash(start);
+        result.tables.starts[hash / 64] |= std::uint64_t{1} << hash % 64;
+    }
     return result;
 }
 

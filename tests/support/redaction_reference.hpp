@@ -23,8 +23,10 @@ public:
         set_.Compile();
     }
 
-    // Rules with something to hide in the text; named_bit for values behind telling names.
-    RuleMask rules(std::string_view text) {
+    // Rules with something to hide in the text; named_bit for values behind telling names. Calls on_span with each
+    // piece to hide and its rule, builtin_count for a telling name's.
+    template <typename OnSpan>
+    RuleMask rules(std::string_view text, OnSpan on_span) {
         RuleMask found = 0;
         if (!set_.Match({text.data(), text.size()}, &matched_)) return 0;
         for (const auto index : matched_) {
@@ -37,16 +39,23 @@ public:
                 const Span span{begin, begin + match.size()};
                 if (rule == builtin_count) {
                     const auto value = find_named_value(text, span, names_);
-                    if (value.index != FieldNames::not_found) found |= named_bit;
+                    if (value.index != FieldNames::not_found) {
+                        found |= named_bit;
+                        on_span(value.value, rule);
+                    }
                     at = value.resume;
                 } else {
                     spans_.clear();
                     at = builtin_patterns()[rule].refine(text, span, spans_);
                     if (!spans_.empty()) found |= RuleMask{1} << rule;
+                    for (const auto piece : spans_) on_span(piece, rule);
                 }
             }
         }
         return found;
+    }
+    RuleMask rules(std::string_view text) {
+        return rules(text, [](Span, std::size_t) {});
     }
 
 private:
