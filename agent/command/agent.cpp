@@ -144,7 +144,8 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         }
         return families;
     };
-    handlers["/metrics"] = metrics_handler(std::move(metrics));
+    handlers["/metrics"] =
+        metrics_handler(std::move(metrics), [http = agent->http_metrics_] { return http->exemplars(); });
     handlers["/healthz"] = [plain](const Request&) { return plain(200, "alive\n"); };
     handlers["/readyz"] = [plain, raw = agent.get(), probes_attached = std::move(probes_attached)](const Request&) {
         const bool is_ready = raw->watching_.load(std::memory_order_acquire) && (!probes_attached || probes_attached());

@@ -1,8 +1,9 @@
 #include "agent/console/console.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
+
+#include "agent/http/header_list.hpp"
 
 namespace sonde {
 namespace {
@@ -23,35 +24,8 @@ std::string entity_tag(std::string_view bytes, bool gzip) {
     return text;
 }
 
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-// Calls visit with each element of a comma-separated header (RFC 9110 §5.6.1) until it returns true.
-template <typename Visit>
-bool any_element(std::string_view list, Visit visit) {
-    while (!list.empty()) {
-        const auto comma = std::min(list.find(','), list.size());
-        if (visit(trimmed(list.substr(0, comma)))) return true;
-        list.remove_prefix(std::min(comma + 1, list.size()));
-    }
-    return false;
-}
-
-bool accepts_gzip(std::string_view accept_encoding) {
-    return any_element(accept_encoding, [](std::string_view element) {
-        const auto semicolon = std::min(element.find(';'), element.size());
-        const auto coding = trimmed(element.substr(0, semicolon));
-        const auto weight = trimmed(element.substr(std::min(semicolon + 1, element.size())));
-        const bool refused = weight.starts_with("q=0") && weight.find_first_not_of("0.", 2) == std::string_view::npos;
-        return (coding == "gzip" || coding == "*") && !refused;
-    });
-}
-
 bool matches(std::string_view if_none_match, std::string_view tag) {
-    return any_element(if_none_match, [tag](std::string_view element) {
+    return any_element(if_none_match, ',', [tag](std::string_view element) {
         if (element.starts_with("W/")) element.remove_prefix(2);
         return element == "*" || element == tag;
     });
@@ -59,7 +33,7 @@ bool matches(std::string_view if_none_match, std::string_view tag) {
 
 Response answer(const ConsoleFile& file, const std::string& plain_tag, const std::string& gzip_tag,
                 const Request& request) {
-    const bool gzip = accepts_gzip(request.accept_encoding);
+    const bool gzip = accepts(request.accept_encoding, "gzip", "*");
     const auto& tag = gzip ? gzip_tag : plain_tag;
     Response response{200, std::string(file.content_type), {}, {}};
     response.headers = {{"ETag", tag},

@@ -7,6 +7,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "agent/http/header_list.hpp"
+
 namespace sonde {
 
 std::vector<prometheus::MetricFamily> collect_merged(
@@ -28,8 +30,14 @@ std::vector<prometheus::MetricFamily> collect_merged(
     return families;
 }
 
-Handler metrics_handler(std::vector<std::shared_ptr<prometheus::Collectable>> sources) {
-    return [sources = std::move(sources)](const Request&) {
+Handler metrics_handler(std::vector<std::shared_ptr<prometheus::Collectable>> sources,
+                        std::function<ExemplarsBySeries()> exemplars) {
+    return [sources = std::move(sources), exemplars = std::move(exemplars)](const Request& request) {
+        if (accepts(request.accept, "application/openmetrics-text"))
+            return Response{200,
+                            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                            open_metrics_text(collect_merged(sources), exemplars()),
+                            {}};
         return Response{200,
                         "text/plain; version=0.0.4; charset=utf-8",
                         prometheus::TextSerializer{}.Serialize(collect_merged(sources)),

@@ -30,7 +30,7 @@ struct Request {
     std::string tail;    // what stands behind the path of a prefix route
     std::string target;  // as it came: path and query
     Query query;
-    std::string accept_encoding, if_none_match;  // the headers of these names; empty: there was none
+    std::string accept, accept_encoding, if_none_match;  // the headers of these names; empty: there was none
 };
 
 }  // namespace sonde

@@ -212,6 +212,7 @@ private:
             return text(421, "ask for this address as localhost or 127.0.0.1\n");
         Request request;
         request.method = method;
+        request.accept = header("Accept");
         request.accept_encoding = header("Accept-Encoding");
         request.if_none_match = header("If-None-Match");
         request.path = info.local_uri != nullptr ? info.local_uri : "";

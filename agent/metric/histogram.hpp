@@ -25,11 +25,13 @@ class ExplicitHistogram {
 public:
     static constexpr std::size_t bound_count = Bounds::upper.size();
 
-    void observe(std::uint64_t value) {
+    // The bucket that it fell into.
+    std::size_t observe(std::uint64_t value) {
         std::size_t bucket = 0;  // without a branch: which bucket comes next is not predictable
         for (const auto bound : Bounds::upper) bucket += value > bound;
         add(counts_[bucket], 1);
         add(sum_, value);
+        return bucket;
     }
 
     [[nodiscard]] HistogramSnapshot snapshot() const {

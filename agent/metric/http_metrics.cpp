@@ -138,7 +138,10 @@ void HttpMetrics::observe(const Transaction& transaction) {
     add(outcomes_[side][static_cast<std::size_t>(transaction.outcome)]);
     auto& series = series_for({transaction.service, transaction.route, transaction.server.port, transaction.status,
                                method_index(transaction.method), transaction.side});
-    series.duration.observe(transaction.duration_ns);
+    const auto bucket = series.duration.observe(transaction.duration_ns);
+    if (!transaction.trace.trace_id.empty())
+        exemplars_.offer(&series.duration, bucket, transaction.trace.trace_id, transaction.duration_ns,
+                         transaction.time_ns);
     if (transaction.request_body_bytes >= 0)
         series.request_body.observe(static_cast<std::uint64_t>(transaction.request_body_bytes));
     if (transaction.response_body_bytes >= 0)
@@ -159,6 +162,34 @@ void HttpMetrics::for_each_series(Side side, Visit visit) const {
     if (overflowed_[index].load(std::memory_order_relaxed) > 0) visit(*overflow_[index]);
 }
 
+std::vector<Label> HttpMetrics::labels_of(const Series& series) const {
+    const auto& key = series.key;
+    const bool overflowed = &series == overflow_[static_cast<std::size_t>(key.side)].get();
+    std::vector<Label> labels;
+    add_label(labels, "http_request_method", overflowed ? std::string_view{} : methods[key.method]);
+    add_label(labels, "http_route", series.route);
+    add_label(labels, "http_response_status_code", number(key.status));
+    add_label(labels, "server_port", number(key.port));
+    add_label(labels, "service_name", series.service);
+    return labels;
+}
+
+ExemplarsBySeries HttpMetrics::exemplars() const {
+    ExemplarsBySeries out;
+    for (const auto side : {Side::server, Side::client})
+        for_each_series(side, [&](const Series& series) {
+            std::vector<ShownExemplar> shown;
+            for (std::size_t bucket = 0; bucket <= DurationHistogram::bound_count; ++bucket)
+                if (const auto found = exemplars_.find(&series.duration, bucket))
+                    shown.push_back({bucket, *found, DurationBounds::unit});
+            if (shown.empty()) return;
+            auto key = "http_" + std::string(to_string(side)) + "_request_duration_seconds{";
+            append_labels(key, labels_of(series));
+            out.emplace(std::move(key), std::move(shown));
+        });
+    return out;
+}
+
 template <typename Member>
 void HttpMetrics::add_family(std::vector<prometheus::MetricFamily>& out, Side side, const char* what, const char* help,
                              Member member) const {
@@ -167,13 +198,7 @@ void HttpMetrics::add_family(std::vector<prometheus::MetricFamily>& out, Side si
         prometheus::ClientMetric metric;
         metric.histogram = to_prometheus(series.*member);
         if (metric.histogram.sample_count == 0) return;
-        const auto& key = series.key;
-        const bool overflowed = &series == overflow_[static_cast<std::size_t>(side)].get();
-        add_label(metric.label, "http_request_method", overflowed ? std::string_view{} : methods[key.method]);
-        add_label(metric.label, "http_route", series.route);
-        add_label(metric.label, "http_response_status_code", number(key.status));
-        add_label(metric.label, "server_port", number(key.port));
-        add_label(metric.label, "service_name", series.service);
+        metric.label = labels_of(series);
         made.metric.push_back(std::move(metric));
     });
     if (!made.metric.empty()) out.push_back(std::move(made));

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "agent/metric/append_only_table.hpp"
+#include "agent/metric/exemplar_table.hpp"
 #include "agent/metric/histogram.hpp"
+#include "agent/metric/open_metrics.hpp"
 #include "agent/model/transaction.hpp"
 
 namespace sonde {
@@ -28,9 +30,10 @@ namespace sonde {
 //   sonde_transactions_total{side, outcome}
 //   sonde_http_label_sets, sonde_http_overflow_total{side}
 //
-// A label whose value was not observed is left out. A body size that was not observed is not in its histogram.
-// Over max_label_sets, transactions with new labels go to one overflow set per side
-// (http_route="{overflow}"): totals stay whole, memory stays bounded (about 1.2 KiB a set at most).
+// Durations have exemplars with trace ids, in OpenMetrics only. A label whose value was not observed is left out. A
+// body size that was not observed is not in its histogram. Over max_label_sets, transactions with new labels go to one
+// overflow set per side (http_route="{overflow}"): totals stay whole, memory stays bounded (about 1.2 KiB a set at
+// most).
 //
 // observe() belongs to one thread; Collect() to any, and never makes it wait.
 class HttpMetrics : public prometheus::Collectable {
@@ -44,6 +47,8 @@ public:
     // No allocation when a transaction with these labels was seen before.
     void observe(const Transaction& transaction);
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+    // Of request durations: the last request with a trace id in each bucket. Any thread.
+    [[nodiscard]] ExemplarsBySeries exemplars() const;
 
 private:
     // Phases do not depend on method and status: several Series share one.
@@ -85,6 +90,7 @@ private:
     template <typename Member>
     void add_family(std::vector<prometheus::MetricFamily>& out, Side side, const char* what, const char* help,
                     Member member) const;
+    [[nodiscard]] std::vector<prometheus::ClientMetric::Label> labels_of(const Series& series) const;
     void add_phases(std::vector<prometheus::MetricFamily>& out) const;
     void add_costs(std::vector<prometheus::MetricFamily>& out) const;
     void add_counters(std::vector<prometheus::MetricFamily>& out) const;
@@ -92,6 +98,7 @@ private:
     std::vector<Slot> index_;  // open addressing, at most half full, never resized
     AppendOnlyTable<Series> series_;
     AppendOnlyTable<PhaseSeries> phases_;
+    ExemplarTable exemplars_;                          // of Series::duration
     std::array<std::unique_ptr<Series>, 2> overflow_;  // by side, shown once used
     PhaseSeries overflow_phases_;
     std::array<std::atomic<std::uint64_t>, 2> overflowed_{};

@@ -231,8 +231,8 @@ TEST(Metrics, PromtoolFindsNothing) {
             },
     });
     Handlers handlers;
-    handlers["/metrics"] = metrics_handler({http, self});
-    handlers["/merged"] = metrics_handler({http, more});
+    handlers["/metrics"] = metrics_handler({http, self}, [http] { return http->exemplars(); });
+    handlers["/merged"] = metrics_handler({http, more}, [] { return ExemplarsBySeries{}; });
     auto server = HttpServer::start("127.0.0.1:0", std::move(handlers));
     ASSERT_TRUE(server);
     const auto merged = body_of(ask((*server)->port(), "GET", "/merged"));
