@@ -122,10 +122,7 @@ std::string configuration_reference() {
             out += section.help + "\n\n";
             add_table(section.fields, section.access.element(&defaults, 0), section.key, out);
         } else {
-            std::string rows;
-            std::vector<std::pair<const Field*, std::string>> lists;
-            add_rows({section}, &defaults, {}, rows, lists);
-            out += "| key | takes | default | |\n| --- | --- | --- | --- |\n" + rows + "\n";
+            add_table({section}, &defaults, {}, out);
         }
     }
     out.pop_back();
