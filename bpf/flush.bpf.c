@@ -5,6 +5,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/progress.bpf.h"
+#include "bpf/websocket_record.bpf.h"
 
 /* What waits since before this CLOCK_MONOTONIC time is sent. Set by user space before each run: a connection
  * that is busy sends its own with its next head. */
@@ -12,6 +13,13 @@ volatile __u64 flush_before_ns;
 
 static __always_inline void flush(struct conn *conn, __u32 direction)
 {
+	if (conn->state == CONN_WEBSOCKET) {
+		const struct websocket_direction *at = &conn->websocket[direction];
+
+		if (at->news && at->told_ns + WEBSOCKET_TELL_NS < flush_before_ns)
+			websocket__emit(conn, direction, 0);
+		return;
+	}
 	if (conn->waiting[direction].passed.time_ns < flush_before_ns)
 		progress__flush(conn, direction);
 }

@@ -11,6 +11,7 @@
 #include "bpf/http2_state.bpf.h"
 #include "bpf/payload.bpf.h"
 #include "bpf/thread_clock.bpf.h"
+#include "bpf/websocket.bpf.h"
 
 /* The smallest frames fill a segment train of 64 KiB with 7282 headers; each takes two steps at most, and
  * what is copied takes one more every SONDE_HTTP2_CHUNK. */
@@ -140,6 +141,9 @@ static __always_inline struct http2_slot *http2__slot(void)
 	return 0;
 }
 
+/* "t-accept": the end of Sec-WebSocket-Accept (RFC 6455 §4.2.2) and of no other field of an answer */
+#define HTTP2_WEBSOCKET_ACCEPT 0x742d616363657074ULL
+
 /* Searches the head of a "101 Switching Protocols" for its end and for the protocol's name. */
 struct http2_upgrade {
 	const __u8 *bytes;
@@ -147,6 +151,9 @@ struct http2_upgrade {
 	__u32 window; /* the last four bytes */
 	__u32 end;    /* bytes of the head; 0: not found */
 	__u32 h2c;
+	__u64 letters; /* the last eight bytes, in lower case */
+	__u32 websocket;
+	__u32 pad;
 };
 
 static long http2__upgrade_step(__u64 i, void *ctx)
@@ -158,14 +165,17 @@ static long http2__upgrade_step(__u64 i, void *ctx)
 	u->window = u->window << 8 | u->bytes[i];
 	if ((u->window & 0x00dfffdf) == 0x00483243)
 		u->h2c = 1; /* "h2c", whatever its case */
+	u->letters = u->letters << 8 | (u->bytes[i] | 0x20);
+	if (u->letters == HTTP2_WEBSOCKET_ACCEPT)
+		u->websocket = 1;
 	if (u->window != 0x0d0a0d0a)
 		return 0;
 	u->end = i + 1;
 	return 1;
 }
 
-/* The response of an HTTP/1 connection changes over to HTTP/2 (RFC 7540 §3.2): frames follow behind its head.
- */
+/* The response of an HTTP/1 connection changes over to HTTP/2 (RFC 7540 §3.2) or WebSocket (RFC 6455 §4.2.2):
+ * frames follow behind its head. */
 static __always_inline void http2__upgrade(payload_source *from, struct conn *conn, struct http2_slot *slot,
 					   const struct segment *seg)
 {
@@ -184,6 +194,19 @@ static __always_inline void http2__upgrade(payload_source *from, struct conn *co
 	bpf_loop(SONDE_HTTP2_CHUNK, http2__upgrade_step, &u, 0);
 	if (u.end && u.h2c)
 		http2__begin(conn, seg->ack, seg->seq + u.end, 0);
+	else if (u.end && u.websocket)
+		websocket__begin(conn, seg->ack, seg->seq + u.end);
+}
+
+/* "HTTP/1.1 101" */
+static __noinline int http2__switches_protocols(payload_source *from, const struct segment *seg)
+{
+	struct sniffed sniffed = {};
+	__u32 n = http_run__sniff(from, seg, &sniffed);
+	const __u8 *bytes = sniffed.bytes;
+
+	return n >= 12 && bytes[0] == 'H' && bytes[7] == '1' && bytes[9] == '1' && bytes[10] == '0' &&
+	       bytes[11] == '1';
 }
 
 struct http2_lock {
@@ -345,11 +368,27 @@ static __always_inline void http2__walk_in(struct http2_slot *slot, payload_sour
 	}
 }
 
-/* Walks one piece of a connection that is HTTP/2, or becomes it with this piece. */
+static __always_inline void http2__walk_websocket(payload_source *from, struct conn *conn,
+						  const struct segment *seg)
+{
+	if (!http2__lock(&conn->frames_busy[seg->direction & 1])) {
+		conn->websocket[seg->direction & 1].walk.state = SONDE_WEBSOCKET_LOST;
+		emit__lost_before_reserve(SONDE_REC_WEBSOCKET, SONDE_LOSS_MAP_FULL);
+		return;
+	}
+	websocket__walk(from, conn, seg);
+	__sync_lock_test_and_set(&conn->frames_busy[seg->direction & 1], 0);
+}
+
+/* Walks one piece of a connection that is HTTP/2 or WebSocket, or becomes it with this piece. */
 static __always_inline void http2__walk(payload_source *from, struct conn *conn, const struct segment *seg)
 {
 	struct http2_slot *slot;
 
+	if (conn->state == CONN_WEBSOCKET) {
+		http2__walk_websocket(from, conn, seg);
+		return;
+	}
 	if (seg->length == 0)
 		return;
 	slot = http2__slot();
@@ -358,7 +397,7 @@ static __always_inline void http2__walk(payload_source *from, struct conn *conn,
 		conn->http2[seg->direction & 1].sync = SONDE_HTTP2_LOST;
 		return;
 	}
-	if (!http2__lock(&conn->http2_busy[seg->direction & 1])) {
+	if (!http2__lock(&conn->frames_busy[seg->direction & 1])) {
 		emit__lost_before_reserve(SONDE_REC_HTTP2_FRAMES, SONDE_LOSS_MAP_FULL);
 		goto release;
 	}
@@ -366,7 +405,9 @@ static __always_inline void http2__walk(payload_source *from, struct conn *conn,
 		http2__upgrade(from, conn, slot, seg);
 	if (conn->state == CONN_HTTP2)
 		http2__walk_in(slot, from, conn, seg);
-	__sync_lock_test_and_set(&conn->http2_busy[seg->direction & 1], 0);
+	else if (conn->state == CONN_WEBSOCKET)
+		websocket__walk(from, conn, seg); /* what follows the head */
+	__sync_lock_test_and_set(&conn->frames_busy[seg->direction & 1], 0);
 release:
 	__sync_lock_test_and_set(&slot->busy, 0);
 }

@@ -14,6 +14,7 @@
 #include "bpf/shared/http_sniff.h"
 #include "bpf/shared/loss.h"
 #include "bpf/shared/message_run.h"
+#include "bpf/shared/websocket_walk.h"
 
 const volatile struct sonde_config sonde_cfg = {
     .capture_bytes = 512,
@@ -39,9 +40,10 @@ struct {
 enum conn_state {
 	CONN_MAYBE = 0, /* the first bytes are too few to tell */
 	CONN_HTTP1 = 1,
-	CONN_IGNORED = 2, /* not ours: leave at once */
-	CONN_TLS = 3,	  /* tls.bpf.c sees what it carries, if anyone can */
-	CONN_HTTP2 = 4,	  /* from its preface on; http2.bpf.h */
+	CONN_IGNORED = 2,   /* not ours: leave at once */
+	CONN_TLS = 3,	    /* tls.bpf.c sees what it carries, if anyone can */
+	CONN_HTTP2 = 4,	    /* from its preface on; http2.bpf.h */
+	CONN_WEBSOCKET = 5, /* from the upgrade's answer on; websocket.bpf.h */
 };
 
 /* Progress that nobody has asked for yet (progress.bpf.h). */
@@ -58,6 +60,16 @@ struct tls_arrival {
 	__u32 last_seq; /* where that segment began */
 	__u32 end_seq;	/* and ended */
 	__u32 owned;	/* who reads has been told to user space */
+	__u32 pad;
+};
+
+/* One direction of a WebSocket. */
+struct websocket_direction {
+	struct sonde_websocket_walk walk;
+	__u64 told_ns;	 /* CLOCK_MONOTONIC of the last record */
+	__u64 closed_ns; /* see struct sonde_websocket */
+	__u64 fin_ns;
+	__u32 news; /* something has passed since */
 	__u32 pad;
 };
 
@@ -80,9 +92,14 @@ struct conn {
 	/* HTTP/2: the walk, by enum sonde_direction. Then `unread` says that HEADERS have come at all,
 	 * unread_seq is what the application has read up to, head_seq where the newest HEADERS begin: each
 	 * has one writer, so a read and an arrival at once cannot undo each other. */
-	struct sonde_http2_direction http2[2];
-	struct sonde_http2_hole http2_holes[2];
-	__u32 http2_busy[2]; /* being walked */
+	union {
+		struct {
+			struct sonde_http2_direction http2[2];
+			struct sonde_http2_hole http2_holes[2];
+		};
+		struct websocket_direction websocket[2]; /* CONN_WEBSOCKET */
+	};
+	__u32 frames_busy[2]; /* being walked */
 	__u32 head_seq;
 };
 

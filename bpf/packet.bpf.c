@@ -323,18 +323,22 @@ static __noinline struct conn *open_conn(struct __sk_buff *skb, struct bpf_sock 
 	return conn;
 }
 
-/* "HTTP/1.1 101" */
-static __noinline int switches_protocols(struct __sk_buff *skb, const struct segment *seg)
+/* Its frames are walked, not its bytes sent. */
+static __always_inline int is_framed(const struct conn *conn)
 {
-	struct sniffed sniffed = {};
-	__u32 n = http_run__sniff(skb, seg, &sniffed);
-	const __u8 *bytes = sniffed.bytes;
-
-	return n >= 12 && bytes[0] == 'H' && bytes[7] == '1' && bytes[9] == '1' && bytes[10] == '0' &&
-	       bytes[11] == '1';
+	return HTTP_RUN_LOOPS && (conn->state == CONN_HTTP2 || conn->state == CONN_WEBSOCKET);
 }
 
-/* 1: the segment is HTTP/2's, and yet to be walked. */
+static __always_inline int switches_protocols(struct __sk_buff *skb, const struct segment *seg)
+{
+#if HTTP_RUN_LOOPS
+	return http2__switches_protocols(skb, seg);
+#else
+	return 0;
+#endif
+}
+
+/* 1: the segment has frames of HTTP/2 or WebSocket that are yet to be walked. */
 static __always_inline int on_payload(struct __sk_buff *skb, struct bpf_sock *sk, const struct segment *seg)
 {
 	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
@@ -352,17 +356,15 @@ static __always_inline int on_payload(struct __sk_buff *skb, struct bpf_sock *sk
 		return 0;
 	}
 	is_request = (seg->direction == SONDE_IN) == (conn->role == SONDE_ROLE_SERVER);
-	if (HTTP_RUN_LOOPS && conn->state == CONN_HTTP2 && is_old(sk, seg))
+	if (is_framed(conn) && is_old(sk, seg))
 		return 0;
 	if (!conn->announced)
 		announce(skb, sk, conn, conn->cookie);
-	if (HTTP_RUN_LOOPS && conn->state == CONN_HTTP2)
+	if (is_framed(conn))
 		return 1;
 	turns = conn->last_direction != seg->direction;
 	http_run__take(skb, conn, seg, is_request);
-	if (!HTTP_RUN_LOOPS)
-		return 0;
-	if (conn->state == CONN_HTTP2)
+	if (is_framed(conn))
 		return 1;
 	return !is_request && turns && switches_protocols(skb, seg);
 }

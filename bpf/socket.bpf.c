@@ -11,6 +11,7 @@
 #include "bpf/progress.bpf.h"
 #include "bpf/socket_read.bpf.h"
 #include "bpf/tls_socket.bpf.h"
+#include "bpf/websocket_record.bpf.h"
 
 #define IPPROTO_TCP_NUMBER 6
 #define AF_INET 2
@@ -24,7 +25,7 @@ static __always_inline void on_read(struct sock *sk)
 	__u32 copied_seq;
 
 	conn = bpf_sk_storage_get(&conns, sk, 0, 0);
-	if (!conn || !conn->unread || conn->state == CONN_IGNORED)
+	if (!conn || !conn->unread || conn->state == CONN_IGNORED || conn->state == CONN_WEBSOCKET)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
@@ -167,6 +168,7 @@ int BPF_PROG(socket_set_state, struct sock *sk, int oldstate, int newstate)
 		tls_socket__closed(conn);
 	progress__flush(conn, SONDE_IN);
 	progress__flush(conn, SONDE_OUT);
+	websocket__end(conn);
 	close = emit__reserve(SONDE_REC_CONN_CLOSE, sizeof(*close), sizeof(*close), conn->cookie, 0);
 	if (!close)
 		return 0;

@@ -100,10 +100,11 @@ static __always_inline struct tls_tie *tie_of(const struct tls_session *session,
 }
 
 /* What waits for a response now waits in vain; of a socket that is still open socket.bpf.c says it. */
-static __always_inline void close_plaintext(const struct tls_session *session, const struct tls_tie *tie)
+static __always_inline void close_plaintext(struct tls_session *session, const struct tls_tie *tie)
 {
 	struct sonde_conn_close *close;
 
+	websocket__end(&session->conn);
 	if (session->conn.role == SONDE_ROLE_UNKNOWN || (tie && !tie->closed))
 		return;
 	close = emit__reserve(SONDE_REC_CONN_CLOSE, sizeof(*close), sizeof(*close), session->conn.cookie,
@@ -223,11 +224,11 @@ static __always_inline __u64 arrival_of(struct tls_session *session, const struc
 	return arrival_ns;
 }
 
-/* One piece of HTTP/2. Global: the verifier looks at the walk once, and not for every program that comes
- * here.
+/* One piece of HTTP/2 or WebSocket. Global: the verifier looks at the walk once, and not for every program
+ * that comes here.
  */
-HTTP_RUN_GLOBAL int tls_walk_http2(payload_source *from, struct conn *conn, const struct segment *seg,
-				   __u32 is_request)
+HTTP_RUN_GLOBAL int tls_walk_frames(payload_source *from, struct conn *conn, const struct segment *seg,
+				    __u32 is_request)
 {
 	struct sonde_http2_direction *at;
 
@@ -236,7 +237,8 @@ HTTP_RUN_GLOBAL int tls_walk_http2(payload_source *from, struct conn *conn, cons
 	at = &conn->http2[seg->direction & 1];
 	/* Where the server's SETTINGS came first, the preface is still to come; unless they were no
 	 * beginning: the object may have been in use when its first call was seen. */
-	if (is_request && !at->started && at->sync == SONDE_HTTP2_SYNCED && seg->seq == at->next_seq) {
+	if (conn->state == CONN_HTTP2 && is_request && !at->started && at->sync == SONDE_HTTP2_SYNCED &&
+	    seg->seq == at->next_seq) {
 		struct sniffed sniffed = {};
 		__u32 n = http_run__sniff(from, seg, &sniffed);
 
@@ -253,17 +255,21 @@ HTTP_RUN_GLOBAL int tls_walk_http2(payload_source *from, struct conn *conn, cons
 static __always_inline int on_plaintext(struct tls_session *session, struct segment *seg)
 {
 	struct conn *conn = &session->conn;
-	int is_request;
+	int is_request, turns, switches = 0;
 
 	if (conn->role == SONDE_ROLE_UNKNOWN && !open_plaintext(session, seg))
 		return 0;
 	if (conn->state == CONN_IGNORED)
 		return 0;
 	is_request = (seg->direction == SONDE_IN) == (conn->role == SONDE_ROLE_SERVER);
-	if (conn->state != CONN_HTTP2)
+	if (conn->state != CONN_HTTP2 && conn->state != CONN_WEBSOCKET) {
+		turns = conn->last_direction != seg->direction;
 		http_run__take(0, conn, seg, is_request);
-	if (conn->state == CONN_HTTP2)
-		tls_walk_http2(0, conn, seg, is_request);
+		if (!is_request && turns && conn->state == CONN_HTTP1)
+			switches = http2__switches_protocols(0, seg);
+	}
+	if (switches || conn->state == CONN_HTTP2 || conn->state == CONN_WEBSOCKET)
+		tls_walk_frames(0, conn, seg, is_request);
 	if (!conn->unread)
 		return 0;
 	/* the application has it already: this is its thread */

@@ -11,6 +11,7 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/shared/tls_sniff.h"
 #include "bpf/socket_read.bpf.h"
+#include "bpf/websocket_record.bpf.h"
 
 /* RFC 8446 §5.1. Libraries that do not read ahead fetch this much first: a new record starts there. */
 #define TLS_RECORD_HEADER_BYTES 5
@@ -78,9 +79,14 @@ static __always_inline void tls_socket__received(struct conn *conn, __u32 copied
 static __always_inline void tls_socket__closed(const struct conn *conn)
 {
 	struct tls_tie *tie = bpf_map_lookup_elem(&tls_ties, &conn->cookie);
+	struct tls_session *session;
 
-	if (tie)
-		tie->closed = 1;
+	if (!tie)
+		return;
+	tie->closed = 1;
+	session = bpf_map_lookup_elem(&tls_sessions, &tie->owner);
+	if (session)
+		websocket__end(&session->conn);
 }
 
 #endif

@@ -103,6 +103,20 @@ struct Http2Frames {
     std::span<const char> bytes;
 };
 
+// What one direction of a WebSocket has carried since its upgrade.
+struct WebSocketCounts {
+    std::uint64_t cookie = 0;
+    std::uint64_t time_ns = 0;
+    bool outgoing = false;
+    bool lost = false;            // frames could not be followed any more: the counts are too small
+    bool is_final = false;        // the connection ends
+    std::uint64_t messages = 0;   // that have ended
+    std::uint64_t bytes = 0;      // their payload that has passed
+    std::uint64_t closed_ns = 0;  // of the Close; 0: none has come
+    std::uint64_t fin_ns = 0;     // of the FIN; 0: none has come
+    std::uint16_t code = 0;       // of the Close; 1005: it has none; 0: none has come
+};
+
 struct SocketRead {
     std::uint64_t cookie = 0;
     std::uint64_t time_ns = 0;
@@ -147,6 +161,7 @@ struct ProcInfo {
 };
 
 using Event =
-    std::variant<ConnOpen, ConnClose, Head, Progress, Http2Frames, SocketRead, ProcExec, ProcExit, ProcInfo, TlsHello>;
+    std::variant<ConnOpen, ConnClose, Head, Progress, Http2Frames, SocketRead, ProcExec, ProcExit, ProcInfo, TlsHello,
+                 WebSocketCounts>;
 
 }  // namespace sonde

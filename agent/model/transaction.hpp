@@ -11,12 +11,12 @@
 namespace sonde {
 
 enum class Side : std::uint8_t { server, client };
-enum class Protocol : std::uint8_t { http1_0, http1_1, http2 };
+enum class Protocol : std::uint8_t { http1_0, http1_1, http2, websocket };
 enum class Outcome : std::uint8_t { ok, error, aborted, unobserved };
 
 constexpr std::string_view to_string(Side side) { return side == Side::server ? "server" : "client"; }
 constexpr std::string_view to_string(Protocol protocol) {
-    constexpr std::array<std::string_view, 3> names{"http/1.0", "http/1.1", "http/2"};
+    constexpr std::array<std::string_view, 4> names{"http/1.0", "http/1.1", "http/2", "websocket"};
     return names[static_cast<std::size_t>(protocol)];
 }
 constexpr std::string_view to_string(Outcome outcome) {
@@ -39,6 +39,16 @@ struct Endpoint {
     std::array<std::uint8_t, 16> address{};  // network order; IPv4 in the first four bytes
     std::uint16_t port = 0;                  // host order
     std::uint8_t family = 0;                 // AF_INET, AF_INET6, AF_UNIX (no address, no port); 0: not known
+};
+
+// What a WebSocket carried from its upgrade to its end (RFC 6455). By enum of direction: 0 received, 1 sent, as seen from
+// the transaction's side.
+struct WebSocketTotals {
+    std::array<std::int64_t, 2> messages{-1, -1};  // -1: not observed, since frames could not be followed
+    std::array<std::int64_t, 2> bytes{-1, -1};     // payload of messages, as sent (compressed, where they are)
+    std::uint16_t close_code = 0;                  // of the first Close; 1005: it has none; 0: none was seen
+    bool has_closer = false;                       // closed_by holds
+    Side closed_by = Side::server;                 // who sent the first Close; without one, who ended first
 };
 
 // One request with its response, on one side of one connection.
@@ -73,6 +83,7 @@ struct Transaction {
     Endpoint server;
     Endpoint client;
     Endpoint client_ip;     // who asked, told by trusted proxies where there are some; without a port
+    WebSocketTotals websocket;  // Protocol::websocket
     std::uint32_t tid = 0;  // the thread that read the request (server) or sent it (client); 0: not observed
     ProcessPtr process;     // may be null: not observed
 };

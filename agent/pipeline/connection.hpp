@@ -8,6 +8,7 @@
 #include "agent/model/event.hpp"
 #include "agent/pipeline/http2_session.hpp"
 #include "agent/pipeline/message_stream.hpp"
+#include "agent/pipeline/websocket_session.hpp"
 #include "agent/protocol/forwarded.hpp"
 
 namespace sonde {
@@ -49,7 +50,7 @@ struct HeldSegment {
 // One connection as seen from one of its sockets.
 struct Connection {
     // switching: its server has answered 101 for "h2c", frames follow
-    enum class State : std::uint8_t { http1, tunnel, unreadable, switching, http2 };
+    enum class State : std::uint8_t { http1, tunnel, unreadable, switching, http2, websocket };
 
     State state = State::http1;
     bool endpoints_known = false;
@@ -71,6 +72,8 @@ struct Connection {
     std::uint32_t last_reads_on_thread = 0;
     std::uint64_t last_event_ns = 0;
     std::unique_ptr<Http2Session> http2;  // with State::http2
+    std::unique_ptr<WebSocketSession> websocket;  // with State::websocket
+    bool switches_to_websocket = false;           // the answer that is under way is the upgrade's
 
     // Who asked, by a request's headers. whole_head: none of them is missing; otherwise what a trusted proxy said may
     // be, and then nobody knows. What a client sends about others is not about itself.

@@ -143,6 +143,24 @@ std::optional<Event> decode_http2(std::span<const std::byte> record) {
     return event;
 }
 
+std::optional<Event> decode_websocket(std::span<const std::byte> record) {
+    sonde_websocket raw;
+    if (!load(record, raw) || record.size() != sizeof raw) return {};
+    if (raw.direction > SONDE_OUT || raw.state > SONDE_WEBSOCKET_LOST) return {};
+    WebSocketCounts event;
+    event.cookie = raw.h.cookie;
+    event.time_ns = raw.h.time_ns;
+    event.outgoing = raw.direction == SONDE_OUT;
+    event.lost = raw.state == SONDE_WEBSOCKET_LOST || raw.state == SONDE_WEBSOCKET_OFF;
+    event.is_final = (raw.h.flags & SONDE_FLAG_FINAL) != 0 || raw.state == SONDE_WEBSOCKET_CLOSED;
+    event.messages = raw.messages;
+    event.bytes = raw.bytes;
+    event.closed_ns = raw.closed_ns;
+    event.fin_ns = raw.fin_ns;
+    event.code = raw.code;
+    return event;
+}
+
 std::optional<Event> decode_read(std::span<const std::byte> record) {
     sonde_socket_read raw;
     if (!load(record, raw) || record.size() != sizeof raw) return {};
@@ -231,6 +249,8 @@ std::optional<Event> decode(std::span<const std::byte> record) {
             return decode_progress(record);
         case SONDE_REC_HTTP2_FRAMES:
             return decode_http2(record);
+        case SONDE_REC_WEBSOCKET:
+            return decode_websocket(record);
         case SONDE_REC_SOCKET_READ:
             return decode_read(record);
         case SONDE_REC_TLS_HELLO:

@@ -7,6 +7,7 @@
 #include "agent/pipeline/connection.hpp"
 #include "agent/pipeline/thread_reads.hpp"
 #include "agent/pipeline/tracker_stats.hpp"
+#include "agent/pipeline/websocket_events.hpp"
 #include "agent/protocol/forwarded.hpp"
 
 namespace sonde {
@@ -21,12 +22,14 @@ public:
 
     // All references outlive the exchange. realtime_offset_ns: CLOCK_REALTIME − CLOCK_MONOTONIC.
     Http1Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns,
-                  const TrustedProxies& trusted_proxies, TrackerStats& stats, ThreadReads& reads, Deliver deliver)
+                  const TrustedProxies& trusted_proxies, TrackerStats& stats, ThreadReads& reads,
+                  WebSocketEvents& websockets, Deliver deliver)
         : limits_(limits),
           realtime_offset_ns_(realtime_offset_ns),
           trusted_proxies_(trusted_proxies),
           stats_(stats),
           reads_(reads),
+          websockets_(websockets),
           deliver_(std::move(deliver)) {}
 
     void on(Connection& c, const Head& event);
@@ -66,6 +69,8 @@ private:
     void drop_lost_responses(Connection& c, std::uint32_t response_position);
     void assign_read(Connection& c, PendingRequest& request, bool shares);
     void deliver_front(Connection& c, Outcome outcome);
+    void fill_transaction(Connection& c, PendingRequest& request, Outcome outcome);
+    void begin_websocket(Connection& c);
     void make_unreadable(Connection& c);
 
     const TrackerLimits& limits_;
@@ -73,6 +78,7 @@ private:
     const TrustedProxies& trusted_proxies_;
     TrackerStats& stats_;
     ThreadReads& reads_;
+    WebSocketEvents& websockets_;
     const Deliver deliver_;
 };
 

@@ -102,6 +102,7 @@ bool Http1Exchange::take_response(Connection& c, const ResponseHead& head, const
         stream.close();
         return false;
     }
+    c.switches_to_websocket = head.status == 101 && head.websocket;
     auto& request = c.pending.front();
     auto framing = response_framing(request.transaction.method, head);
     stream.head_done(stream.head_cut ? 0 : head.consumed, framing, head.content_length.value_or(0));
@@ -149,12 +150,24 @@ void Http1Exchange::end_response(Connection& c) {
     t.response_bytes = bytes;
     if (!stream.head_cut) t.response_body_bytes = static_cast<std::int64_t>(bytes - stream.head_bytes);
     const bool tunnel = stream.framing == BodyFraming::tunnel;
+    if (tunnel && c.switches_to_websocket) return begin_websocket(c);
     deliver_front(c, t.status >= 500 ? Outcome::error : Outcome::ok);
     if (tunnel) {
         bump(stats_.tunnels);
         c.state = Connection::State::tunnel;
         c.pending.clear();
     }
+}
+
+// The answer of the upgrade is over: what follows is one exchange until the connection ends.
+void Http1Exchange::begin_websocket(Connection& c) {
+    auto& request = c.pending.front();
+    fill_transaction(c, request, Outcome::ok);
+    const bool who = request.has_read || c.side == Side::client;
+    c.websocket = std::make_unique<WebSocketSession>(request.transaction, request.first_ns, who ? request.read.pid : 0);
+    c.state = Connection::State::websocket;
+    c.pending.clear();
+    websockets_.opened(*c.websocket);
 }
 
 void Http1Exchange::on(Connection& c, const ConnClose& event) {
@@ -203,6 +216,13 @@ void Http1Exchange::make_unreadable(Connection& c) {
 
 void Http1Exchange::deliver_front(Connection& c, Outcome outcome) {
     auto& request = c.pending.front();
+    fill_transaction(c, request, outcome);
+    const bool who = request.has_read || c.side == Side::client;
+    deliver_(request.transaction, who ? request.read.pid : 0);
+    c.pending.erase(c.pending.begin());
+}
+
+void Http1Exchange::fill_transaction(Connection& c, PendingRequest& request, Outcome outcome) {
     auto& t = request.transaction;
     if (!request.request_complete) {
         // the response came first, or the body is still on its way: what has arrived so far
@@ -225,8 +245,6 @@ void Http1Exchange::deliver_front(Connection& c, Outcome outcome) {
     }
     const bool who = request.has_read || c.side == Side::client;
     t.tid = who ? request.read.tid : 0;
-    deliver_(t, who ? request.read.pid : 0);
-    c.pending.erase(c.pending.begin());
 }
 
 }  // namespace sonde

@@ -43,7 +43,8 @@ enum sonde_record_type {
 	SONDE_REC_PROC_INFO = 9,     /* recordings only: what user space knew of a process */
 	SONDE_REC_TLS_HELLO = 10,    /* a ClientHello: first bytes of a TLS connection */
 	SONDE_REC_HTTP2_FRAMES = 11, /* HTTP/2: frame headers and header blocks of one piece of a direction */
-	SONDE_REC_TYPES = 12,
+	SONDE_REC_WEBSOCKET = 12,    /* what one direction of a WebSocket has carried so far */
+	SONDE_REC_TYPES = 13,
 };
 
 enum sonde_role { SONDE_ROLE_UNKNOWN = 0, SONDE_ROLE_SERVER = 1, SONDE_ROLE_CLIENT = 2 };
@@ -70,6 +71,7 @@ enum sonde_direction { SONDE_IN = 0, SONDE_OUT = 1 };
 #define SONDE_FLAG_HTTP2_AHEAD 0x1000  /* http2_frames: bytes before seq have not come yet */
 /* http2_frames, empty: from seq on it is not known where frames begin */
 #define SONDE_FLAG_HTTP2_LOST 0x2000
+#define SONDE_FLAG_FINAL 0x4000 /* websocket: the connection ends, no other record follows */
 
 /*  0      2      4     6      8                16               24
  *  | type | size | cpu | flags | time_ns        | cookie         |            */
@@ -175,6 +177,29 @@ struct sonde_http2_frames {
 #endif
 };
 
+enum sonde_websocket_state {
+	SONDE_WEBSOCKET_OFF = 0,
+	SONDE_WEBSOCKET_HEADER = 1,
+	SONDE_WEBSOCKET_KEY = 2,
+	SONDE_WEBSOCKET_CODE = 3,
+	SONDE_WEBSOCKET_PAYLOAD = 4,
+	SONDE_WEBSOCKET_CLOSED = 5, /* a Close has passed: the counts are final */
+	SONDE_WEBSOCKET_LOST = 6, /* it is not known any more where frames begin: the counts are too small */
+};
+
+/* websocket: totals since the upgrade, so that a lost record costs nothing once the next one has come. */
+struct sonde_websocket {
+	struct sonde_header h;
+	__u64 messages;	 /* Text and Binary that have ended, with their fragments one each */
+	__u64 bytes;	 /* their payload that has passed, as sent */
+	__u64 closed_ns; /* CLOCK_MONOTONIC of the Close; 0: none has come */
+	__u64 fin_ns;	 /* of the FIN; 0: none has come */
+	__u32 controls;	 /* Ping, Pong and Close */
+	__u16 code;	 /* of the Close; 1005: it has none; 0: none has come */
+	__u8 direction;	 /* enum sonde_direction */
+	__u8 state;	 /* enum sonde_websocket_state */
+};
+
 /* The application has now read everything before copied_seq. */
 struct sonde_socket_read {
 	struct sonde_header h;
@@ -239,6 +264,7 @@ SONDE_STATIC_ASSERT(sizeof(struct sonde_progress) == 64, "progress layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_socket_read) == 56, "socket_read layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_tls_hello) == 32, "tls_hello layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_http2_frames) == 88, "http2_frames layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_websocket) == 64, "websocket layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exec) == 56, "proc_exec layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exit) == 32, "proc_exit layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_info) == 48, "proc_info layout");
