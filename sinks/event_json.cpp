@@ -232,6 +232,7 @@ public:
         append_process();
         append_trace();
         if (transaction_.grpc) append_grpc();
+        if (transaction_.protocol == Protocol::websocket) append_websocket();
         line_.literal(",\"sample_weight\":");
         line_.number(transaction_.sample_weight);
         line_.literal(",\"unobserved\":[");
@@ -398,9 +399,26 @@ private:
         line_.character('}');
     }
 
+    void append_websocket() {
+        const auto& w = transaction_.websocket;
+        line_.literal(",\"websocket\":{\"messages_received\":");
+        number_if(w.messages[0] >= 0, w.messages[0], "messages_received");
+        line_.literal(",\"messages_sent\":");
+        number_if(w.messages[1] >= 0, w.messages[1], "messages_sent");
+        line_.literal(",\"bytes_received\":");
+        number_if(w.bytes[0] >= 0, w.bytes[0], "bytes_received");
+        line_.literal(",\"bytes_sent\":");
+        number_if(w.bytes[1] >= 0, w.bytes[1], "bytes_sent");
+        line_.literal(",\"close_code\":");
+        number_if(w.close_code != 0, w.close_code, "close_code");
+        line_.literal(",\"closed_by\":");
+        text_if(w.has_closer, to_string(w.closed_by), "closed_by");
+        line_.character('}');
+    }
+
     LineBuffer& line_;
     const Transaction& transaction_;
-    std::array<std::string_view, 24> unobserved_;  // more than there are names
+    std::array<std::string_view, 32> unobserved_;  // more than there are names
     std::size_t unobserved_count_ = 0;
 };
 

@@ -117,6 +117,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     agent->rpc_observer_ = std::make_unique<RpcObserver>(*agent->rpc_metrics_);
     agent->pipeline_->add(*agent->rpc_observer_);
     metrics.push_back(agent->rpc_metrics_);
+    metrics.push_back(agent->pipeline_->websocket_metrics());
     agent->pipeline_->tick(source);  // times of day hold from the first record on
 
     std::vector<FeatureState> states;

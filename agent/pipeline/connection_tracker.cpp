@@ -11,9 +11,10 @@ constexpr std::size_t spare_max = 1024;
 
 }  // namespace
 
-ConnectionTracker::ConnectionTracker(const TrackerLimits& limits, Deliver deliver)
+ConnectionTracker::ConnectionTracker(const TrackerLimits& limits, Deliver deliver, WebSocketEvents* websockets)
     : limits_(limits),
-      http1_(limits_, realtime_offset_ns_, trusted_proxies_, stats_, reads_, deliver),
+      websockets_(websockets),
+      http1_(limits_, realtime_offset_ns_, trusted_proxies_, stats_, reads_, websockets_, deliver),
       http2_(limits_, realtime_offset_ns_, trusted_proxies_, http2_stats_, std::move(deliver)) {
     spare_.reserve(spare_max);
 }
@@ -55,6 +56,7 @@ void ConnectionTracker::evict_oldest() {
     });
     if (oldest == connections_.end()) return;
     bump(stats_.evicted_connections);
+    end_websocket(*oldest->second, 0);
     release(oldest);
 }
 
@@ -99,10 +101,26 @@ void ConnectionTracker::on(const Http2Frames& event) {
     http2_.on(c, event);
 }
 
+void ConnectionTracker::on(const WebSocketCounts& event) {
+    const auto at = connections_.find(event.cookie);
+    if (at == connections_.end()) return;
+    auto& c = *at->second;
+    c.last_event_ns = event.time_ns;
+    if (c.state != Connection::State::websocket) return;  // the kernel took something else for an upgrade
+    const auto moved = c.websocket->on(event);
+    if (websockets_ != nullptr) websockets_->moved(*c.websocket, event.outgoing, moved);
+}
+
+void ConnectionTracker::end_websocket(Connection& c, std::uint64_t now_ns) {
+    if (c.state != Connection::State::websocket || websockets_ == nullptr) return;
+    websockets_->closed(*c.websocket, c.websocket->end(now_ns));
+}
+
 void ConnectionTracker::on(const SocketRead& event) {
     const auto at = connections_.find(event.cookie);
     if (at == connections_.end()) return;
     auto& c = *at->second;
+    if (c.state == Connection::State::websocket) return;
     if (event.handshake) {  // other work of the thread, but no request
         if (c.side == Side::server) ++reads_.of(event.thread.tid);
         return;
@@ -124,6 +142,7 @@ void ConnectionTracker::on(const ConnClose& event) {
         http2_.on(c, event);
     else if (c.state == Connection::State::http1 || c.state == Connection::State::switching)
         http1_.on(c, event);
+    end_websocket(c, event.time_ns);
     release(at);
 }
 
@@ -133,14 +152,19 @@ void ConnectionTracker::tick(std::uint64_t now_ns) {
         auto& c = *here->second;
         if (c.state == Connection::State::http1) http1_.tick(c, now_ns);
         if (c.state == Connection::State::http2) http2_.tick(c, now_ns);
-        if (c.local.family == AF_UNIX && c.pending.empty() && now_ns > c.last_event_ns + limits_.silent_unix_ns)
+        if (c.local.family == AF_UNIX && c.pending.empty() && now_ns > c.last_event_ns + limits_.silent_unix_ns) {
+            end_websocket(c, 0);
             release(here);
+        }
     }
 }
 
 void ConnectionTracker::finish() {
     for (auto& [cookie, connection] : connections_)
-        if (connection->state == Connection::State::http1) http1_.finish(*connection);
+        if (connection->state == Connection::State::http1)
+            http1_.finish(*connection);
+        else
+            end_websocket(*connection, 0);  // of all of them nobody would hear otherwise
 }
 
 }  // namespace sonde

@@ -21,7 +21,8 @@ public:
     // Called for each finished transaction; route and service are not filled in yet. pid: who to ask for the process.
     using Deliver = Http1Exchange::Deliver;
 
-    ConnectionTracker(const TrackerLimits& limits, Deliver deliver);
+    // websockets: who hears of them, outlives the tracker; null: nobody.
+    ConnectionTracker(const TrackerLimits& limits, Deliver deliver, WebSocketEvents* websockets = nullptr);
 
     void set_realtime_offset_ns(std::int64_t offset_ns) { realtime_offset_ns_ = offset_ns; }
     // Whose word about the client counts in the requests from now on; at first those of this machine.
@@ -32,6 +33,7 @@ public:
     void on(const Progress& event);
     void on(const Http2Frames& event);
     void on(const SocketRead& event);
+    void on(const WebSocketCounts& event);
     // Ends responses whose length nobody told and that have been silent. now_ns: CLOCK_MONOTONIC of the records.
     void tick(std::uint64_t now_ns);
     // End of the source: what is finished but for its boundary is delivered, what is open is dropped.
@@ -45,6 +47,7 @@ private:
 
     Connection& find(std::uint64_t cookie, std::uint64_t time_ns, bool is_server);
     void release(Table::iterator at);
+    void end_websocket(Connection& c, std::uint64_t now_ns);
     void evict_oldest();
 
     const TrackerLimits limits_;
@@ -52,6 +55,7 @@ private:
     TrustedProxies trusted_proxies_ = TrustedProxies::local();
     ThreadReads reads_;
     TrackerStats stats_;
+    WebSocketEvents* const websockets_;
     Http2Stats http2_stats_;
     Http1Exchange http1_;
     Http2Exchange http2_;

@@ -23,7 +23,7 @@ public:
     // All references outlive the exchange. realtime_offset_ns: CLOCK_REALTIME − CLOCK_MONOTONIC.
     Http1Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns,
                   const TrustedProxies& trusted_proxies, TrackerStats& stats, ThreadReads& reads,
-                  WebSocketEvents& websockets, Deliver deliver)
+                  WebSocketEvents* websockets, Deliver deliver)
         : limits_(limits),
           realtime_offset_ns_(realtime_offset_ns),
           trusted_proxies_(trusted_proxies),
@@ -78,7 +78,7 @@ private:
     const TrustedProxies& trusted_proxies_;
     TrackerStats& stats_;
     ThreadReads& reads_;
-    WebSocketEvents& websockets_;
+    WebSocketEvents* const websockets_;
     const Deliver deliver_;
 };
 

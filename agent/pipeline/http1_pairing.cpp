@@ -167,7 +167,7 @@ void Http1Exchange::begin_websocket(Connection& c) {
     c.websocket = std::make_unique<WebSocketSession>(request.transaction, request.first_ns, who ? request.read.pid : 0);
     c.state = Connection::State::websocket;
     c.pending.clear();
-    websockets_.opened(*c.websocket);
+    if (websockets_ != nullptr) websockets_->opened(*c.websocket);
 }
 
 void Http1Exchange::on(Connection& c, const ConnClose& event) {

@@ -68,7 +68,7 @@ Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
                       }}),
       discovery_(options.policies.discovery),
       routes_(options.policies.routes, [this](std::string_view segment) { return redactor_.hides(segment); }),
-      tracker_(options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }) {
+      tracker_(options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }, this) {
     tracker_.set_trusted_proxies(options_.policies.trusted_proxies);
 }
 
@@ -129,10 +129,10 @@ void Pipeline::on_record(std::span<const std::byte> record) {
                *event);
 }
 
-void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
+bool Pipeline::identify(Transaction& transaction, std::uint32_t pid) {
     if (pid != 0 && pid == options_.self_pid) {
         bump(stats_.own_transactions);
-        return;
+        return false;
     }
     if (pid != 0) transaction.process = processes_.find(pid);
     const bool server = transaction.side == Side::server;
@@ -140,15 +140,40 @@ void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
     const auto decision = discovery_.decide(transaction.process, port);
     if (!decision.watched) {
         bump(stats_.unwatched_transactions);
-        return;
+        return false;
     }
     transaction.service =
         decision.service.empty() ? services_.name(transaction.process.get(), port) : services_.name(decision.service);
     if (!transaction.path.empty() || !transaction.head_incomplete)  // otherwise the route was not observed, either
         transaction.route = transaction.grpc ? routes_.literal_route(transaction.service, transaction.path.view())
                                              : routes_.route(transaction.service, transaction.path.view());
+    return true;
+}
+
+void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
+    if (!identify(transaction, pid)) return;
     bump(stats_.transactions);
     metrics_.observe(transaction);
+    if (!observers_.empty() || !outlets_.empty()) pass_on(transaction);
+}
+
+// The upgrade is a request like any other to the HTTP metrics; hours of a connection would be no request's duration.
+void Pipeline::opened(WebSocketSession& session) {
+    auto& upgrade = session.upgrade();
+    if (!identify(upgrade, session.pid())) return session.leave_out();
+    bump(stats_.transactions);
+    metrics_.observe(upgrade);
+    websockets_->opened(upgrade);
+}
+
+void Pipeline::moved(const WebSocketSession& session, bool outgoing, const WebSocketSession::Moved& moved) {
+    if (!session.left_out())
+        websockets_->moved(session.upgrade(), outgoing, moved.messages, moved.bytes);
+}
+
+void Pipeline::closed(const WebSocketSession& session, Transaction& transaction) {
+    if (session.left_out()) return;
+    websockets_->closed(transaction);
     if (!observers_.empty() || !outlets_.empty()) pass_on(transaction);
 }
 

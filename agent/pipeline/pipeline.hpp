@@ -8,6 +8,7 @@
 #include "agent/identity/process_table.hpp"
 #include "agent/identity/service.hpp"
 #include "agent/metric/http_metrics.hpp"
+#include "agent/metric/websocket_metrics.hpp"
 #include "agent/model/process_watch.hpp"
 #include "agent/pipeline/connection_tracker.hpp"
 #include "agent/pipeline/policies.hpp"
@@ -43,7 +44,7 @@ struct PipelineStats {
 
 // record → event → connection → transaction → metrics, observers, sinks. One thread runs it: the source's records
 // are decoded where they lie, so no queue and no copy stands between the kernel's ring and a transaction.
-class Pipeline final : public RecordHandler {
+class Pipeline final : public RecordHandler, private WebSocketEvents {
 public:
     // metrics, observers and deliveries outlive the pipeline.
     Pipeline(const PipelineOptions& options, HttpMetrics& metrics);
@@ -68,6 +69,7 @@ public:
     [[nodiscard]] const PipelineStats& stats() const { return stats_; }
     // For /metrics; its Collect() may outlive the pipeline.
     [[nodiscard]] std::shared_ptr<TlsConnections> tls_connections() const { return tls_; }
+    [[nodiscard]] std::shared_ptr<WebSocketMetrics> websocket_metrics() const { return websockets_; }
     [[nodiscard]] const TrackerStats& tracker_stats() const { return tracker_.stats(); }
     // Any thread: their counters only.
     [[nodiscard]] const RecordRedactor& redactor() const { return redactor_; }
@@ -81,6 +83,11 @@ public:
 
 private:
     void complete(Transaction& transaction, std::uint32_t pid);
+    void opened(WebSocketSession& session) override;
+    void moved(const WebSocketSession& session, bool outgoing, const WebSocketSession::Moved& moved) override;
+    void closed(const WebSocketSession& session, Transaction& transaction) override;
+    // Fills in process, service and route. False: it is sonde's own, or of a process that nobody watches.
+    bool identify(Transaction& transaction, std::uint32_t pid);
     void pass_on(Transaction& transaction);
     void deliver(const Transaction& transaction, bool must);
     void report_losses(const EventSource& source);
@@ -106,6 +113,7 @@ private:
     bool own_redactions_ = false;  // some outlet has a redaction of its own
     Transaction unredacted_;       // reused, as is the next: a record is large
     Record outgoing_;
+    std::shared_ptr<WebSocketMetrics> websockets_ = std::make_shared<WebSocketMetrics>();
     std::shared_ptr<TlsConnections> tls_ = std::make_shared<TlsConnections>();
     std::uint64_t last_record_ns_ = 0;
     std::uint64_t last_tick_ns_ = 0;

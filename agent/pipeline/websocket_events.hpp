@@ -15,7 +15,7 @@ public:
     // Messages and bytes have passed. outgoing: sent by the session's side.
     virtual void moved(const WebSocketSession& session, bool outgoing, const WebSocketSession::Moved& moved) = 0;
     // The connection is over, or was given up; transaction: of all of it.
-    virtual void closed(Transaction& transaction) = 0;
+    virtual void closed(const WebSocketSession& session, Transaction& transaction) = 0;
 };
 
 }  // namespace sonde

@@ -80,14 +80,4 @@ Transaction& WebSocketSession::end(std::uint64_t now_ns) {
     return t;
 }
 
-std::string_view websocket_code_label(std::uint16_t code) {
-    constexpr std::array<std::string_view, 16> known{"1000", "1001", "1002", "1003", "1004", "1005", "1006", "1007",
-                                                     "1008", "1009", "1010", "1011", "1012", "1013", "1014", "1015"};
-    if (code == 0) return "none";
-    if (code >= normal_closure && code < normal_closure + known.size()) return known[code - normal_closure];
-    if (code >= 3000 && code < 4000) return "3xxx";
-    if (code >= 4000 && code < 5000) return "4xxx";
-    return "other";
-}
-
 }  // namespace sonde

@@ -34,6 +34,9 @@ public:
     // For names that are known only where it is counted.
     Transaction& upgrade() { return transaction_; }
     [[nodiscard]] std::uint32_t pid() const { return pid_; }
+    // Nobody is to hear of it: decided once, when it opens, so that what has been counted is also closed.
+    void leave_out() { left_out_ = true; }
+    [[nodiscard]] bool left_out() const { return left_out_; }
 
 private:
     struct Direction {
@@ -48,10 +51,8 @@ private:
     std::uint64_t first_ns_;
     std::uint64_t last_ns_;
     std::uint32_t pid_;
+    bool left_out_ = false;
     std::array<Direction, 2> directions_;  // received, sent
 };
-
-// The Close codes that are told apart in labels: 1000 … 1015 as they are, "3xxx" and "4xxx", "none", "other".
-[[nodiscard]] std::string_view websocket_code_label(std::uint16_t code);
 
 }  // namespace sonde

@@ -226,8 +226,10 @@ ResponseHead parse_response_head(std::span<const char> bytes, const Http1Limits&
         return head;
     }
     head.status = status;
-    head.state = parse_headers(
-        lines, limits, [&](std::string_view name, std::string_view value) { take_framing_header(head, name, value); });
+    head.state = parse_headers(lines, limits, [&](std::string_view name, std::string_view value) {
+        if (take_framing_header(head, name, value)) return;
+        if (equals_ignoring_case(name, "sec-websocket-accept")) head.websocket = true;
+    });
     head.consumed = lines.consumed();
     return head;
 }

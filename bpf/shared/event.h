@@ -17,7 +17,7 @@
 #define SONDE_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
 #endif
 
-#define SONDE_ABI_VERSION 5
+#define SONDE_ABI_VERSION 6
 
 /* Largest number of payload bytes that one head record can carry: the largest size class. */
 #define SONDE_CAPTURE_MAX 4096
@@ -43,8 +43,9 @@ enum sonde_record_type {
 	SONDE_REC_PROC_INFO = 9,     /* recordings only: what user space knew of a process */
 	SONDE_REC_TLS_HELLO = 10,    /* a ClientHello: first bytes of a TLS connection */
 	SONDE_REC_HTTP2_FRAMES = 11, /* HTTP/2: frame headers and header blocks of one piece of a direction */
-	SONDE_REC_WEBSOCKET = 12,    /* what one direction of a WebSocket has carried so far */
-	SONDE_REC_TYPES = 13,
+	/* 12 is kept for log writes; nothing sends it, and the decoder refuses it */
+	SONDE_REC_WEBSOCKET = 13, /* what one direction of a WebSocket has carried so far */
+	SONDE_REC_TYPES = 14,
 };
 
 enum sonde_role { SONDE_ROLE_UNKNOWN = 0, SONDE_ROLE_SERVER = 1, SONDE_ROLE_CLIENT = 2 };
