@@ -141,72 +141,75 @@ static __always_inline struct http2_slot *http2__slot(void)
 	return 0;
 }
 
-/* "t-accept": the end of Sec-WebSocket-Accept (RFC 6455 §4.2.2) and of no other field of an answer */
-#define HTTP2_WEBSOCKET_ACCEPT 0x742d616363657074ULL
-
-/* Searches the head of a "101 Switching Protocols" for its end and for the protocol's name. */
 struct http2_upgrade {
-	const __u8 *bytes;
-	__u32 length;
-	__u32 window; /* the last four bytes */
-	__u32 end;    /* bytes of the head; 0: not found */
-	__u32 h2c;
-	__u64 letters; /* the last eight bytes, in lower case */
-	__u32 websocket;
+	payload_source *from;
+	struct sonde_upgrade_search *search;
+	__u64 offset; /* of the next byte, as payload__load counts */
+	__u32 left;   /* bytes from there to the piece's end */
 	__u32 pad;
 };
 
 static long http2__upgrade_step(__u64 i, void *ctx)
 {
 	struct http2_upgrade *u = ctx;
+	__u8 byte;
 
-	if (i >= u->length || i >= SONDE_HTTP2_CHUNK)
+	if (u->left == 0 || !u->search->active)
 		return 1;
-	u->window = u->window << 8 | u->bytes[i];
-	if ((u->window & 0x00dfffdf) == 0x00483243)
-		u->h2c = 1; /* "h2c", whatever its case */
-	u->letters = u->letters << 8 | (u->bytes[i] | 0x20);
-	if (u->letters == HTTP2_WEBSOCKET_ACCEPT)
-		u->websocket = 1;
-	if (u->window != 0x0d0a0d0a)
-		return 0;
-	u->end = i + 1;
-	return 1;
+	if (payload__load(u->from, u->offset, &byte, 1)) {
+		u->search->active = 0;
+		return 1;
+	}
+	sonde_upgrade_byte(u->search, byte);
+	u->offset++;
+	u->left--;
+	return 0;
 }
 
-/* The response of an HTTP/1 connection changes over to HTTP/2 (RFC 7540 §3.2) or WebSocket (RFC 6455 §4.2.2):
- * frames follow behind its head. */
-static __always_inline void http2__upgrade(payload_source *from, struct conn *conn, struct http2_slot *slot,
-					   const struct segment *seg)
+/* A piece of an answer that changes over to HTTP/2 or WebSocket: where its head ends, frames follow. */
+static __always_inline void http2__upgrade(payload_source *from, struct conn *conn, const struct segment *seg)
 {
-	struct http2_upgrade u = {.bytes = slot->walk.bytes};
-	__u64 n = seg->length, beyond_first;
+	struct sonde_upgrade_search *search = &conn->upgrade;
+	struct http2_upgrade u = {.from = from, .search = search};
+	__u32 offset, frames_seq, is_h2c, is_websocket;
 
-	if (n > SONDE_HTTP2_CHUNK)
-		n = SONDE_HTTP2_CHUNK;
-	beyond_first = n - 1; /* as in sonde_http2_take */
-	asm volatile("" : "+r"(beyond_first));
-	if (beyond_first > SONDE_HTTP2_CHUNK - 1)
+	if (!sonde_upgrade_align(search, seg->seq, seg->length, &offset))
 		return;
-	if (payload__load(from, seg->payload_offset, slot->walk.bytes, beyond_first + 1))
+	u.offset = seg->payload_offset + offset;
+	u.left = seg->length - offset;
+	bpf_loop(SONDE_UPGRADE_HEAD_MAX, http2__upgrade_step, &u, 0);
+	if (!search->found)
 		return;
-	u.length = n;
-	bpf_loop(SONDE_HTTP2_CHUNK, http2__upgrade_step, &u, 0);
-	if (u.end && u.h2c)
-		http2__begin(conn, seg->ack, seg->seq + u.end, 0);
-	else if (u.end && u.websocket)
-		websocket__begin(conn, seg->ack, seg->seq + u.end);
+	frames_seq = search->next_seq;
+	is_h2c = search->is_h2c;
+	is_websocket = search->is_websocket;
+	/* what comes next lies in the same place, and expects zeros */
+	__builtin_memset(search, 0, sizeof(*search));
+	if (is_h2c)
+		http2__begin(conn, seg->ack, frames_seq, 0);
+	else if (is_websocket)
+		websocket__begin(conn, seg->ack, frames_seq);
 }
 
-/* "HTTP/1.1 101" */
-static __noinline int http2__switches_protocols(payload_source *from, const struct segment *seg)
+/* The piece of an answer is, or may be, or continues the head of a "101 Switching Protocols": the caller has it
+ * walked. turns: the piece before it went the other way. */
+static __noinline int http2__switches_protocols(payload_source *from, struct conn *conn,
+						const struct segment *seg, int turns)
 {
 	struct sniffed sniffed = {};
-	__u32 n = http_run__sniff(from, seg, &sniffed);
-	const __u8 *bytes = sniffed.bytes;
+	__u32 n;
 
-	return n >= 12 && bytes[0] == 'H' && bytes[7] == '1' && bytes[9] == '1' && bytes[10] == '0' &&
-	       bytes[11] == '1';
+	if (conn->state != CONN_HTTP1)
+		return 0;
+	if (conn->upgrade.active)
+		return 1;
+	if (!turns)
+		return 0;
+	n = http_run__sniff(from, seg, &sniffed);
+	if (!sonde_upgrade_may_begin(sniffed.bytes, n))
+		return 0;
+	sonde_upgrade_begin(&conn->upgrade, seg->seq);
+	return 1;
 }
 
 struct http2_lock {
@@ -402,7 +405,7 @@ static __always_inline void http2__walk(payload_source *from, struct conn *conn,
 		goto release;
 	}
 	if (conn->state == CONN_HTTP1)
-		http2__upgrade(from, conn, slot, seg);
+		http2__upgrade(from, conn, seg);
 	if (conn->state == CONN_HTTP2)
 		http2__walk_in(slot, from, conn, seg);
 	else if (conn->state == CONN_WEBSOCKET)

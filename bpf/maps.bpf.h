@@ -14,6 +14,7 @@
 #include "bpf/shared/http_sniff.h"
 #include "bpf/shared/loss.h"
 #include "bpf/shared/message_run.h"
+#include "bpf/shared/upgrade_search.h"
 #include "bpf/shared/websocket_walk.h"
 
 const volatile struct sonde_config sonde_cfg = {
@@ -98,6 +99,7 @@ struct conn {
 			struct sonde_http2_hole http2_holes[2];
 		};
 		struct websocket_direction websocket[2]; /* CONN_WEBSOCKET */
+		struct sonde_upgrade_search upgrade;	 /* CONN_HTTP1 */
 	};
 	__u32 frames_busy[2]; /* being walked */
 	__u32 head_seq;

@@ -329,10 +329,11 @@ static __always_inline int is_framed(const struct conn *conn)
 	return HTTP_RUN_LOOPS && (conn->state == CONN_HTTP2 || conn->state == CONN_WEBSOCKET);
 }
 
-static __always_inline int switches_protocols(struct __sk_buff *skb, const struct segment *seg)
+static __always_inline int switches_protocols(struct __sk_buff *skb, struct conn *conn, const struct segment *seg,
+					      int turns)
 {
 #if HTTP_RUN_LOOPS
-	return http2__switches_protocols(skb, seg);
+	return http2__switches_protocols(skb, conn, seg, turns);
 #else
 	return 0;
 #endif
@@ -366,7 +367,7 @@ static __always_inline int on_payload(struct __sk_buff *skb, struct bpf_sock *sk
 	http_run__take(skb, conn, seg, is_request);
 	if (is_framed(conn))
 		return 1;
-	return !is_request && turns && switches_protocols(skb, seg);
+	return !is_request && seg->length > 0 && switches_protocols(skb, conn, seg, turns);
 }
 
 /* On a listener: the socket is about to be made of this packet (bpf/deferred.bpf.h). */

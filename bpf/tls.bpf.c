@@ -265,8 +265,8 @@ static __always_inline int on_plaintext(struct tls_session *session, struct segm
 	if (conn->state != CONN_HTTP2 && conn->state != CONN_WEBSOCKET) {
 		turns = conn->last_direction != seg->direction;
 		http_run__take(0, conn, seg, is_request);
-		if (!is_request && turns && conn->state == CONN_HTTP1)
-			switches = http2__switches_protocols(0, seg);
+		if (!is_request)
+			switches = http2__switches_protocols(0, conn, seg, turns);
 	}
 	if (switches || conn->state == CONN_HTTP2 || conn->state == CONN_WEBSOCKET)
 		tls_walk_frames(0, conn, seg, is_request);

@@ -9,14 +9,15 @@ namespace sonde::test {
 Exchange::Exchange(const Delivery& delivery)
     : delivery_(delivery),
       tracker_(std::make_unique<ConnectionTracker>(TrackerLimits{},
-                                                   [this](Transaction& t, std::uint32_t) { done_.push_back(t); })),
+                                                   [this](Transaction& t, std::uint32_t) { done_.push_back(t); },
+                                                   this)),
       kernel_(kernel_double_open(
           delivery.progress_waits ? 1 : 0,
           [](void* self, const void* bytes, std::size_t size) {
               static_cast<Exchange*>(self)->record({static_cast<const std::byte*>(bytes), size});
           },
           this)) {
-    ConnOpen open;
+    ConnOpen open{};
     open.cookie = 1;
     open.side = delivery.side;
     open.local.port = delivery.side == Side::server ? 8080 : 50000;
@@ -44,7 +45,7 @@ void Exchange::play(const Script& script) {
             send(step);
             continue;
         }
-        kernel_double_flush(kernel_);
+        kernel_double_close(kernel_);
         ConnClose close;
         close.cookie = 1;
         close.time_ns = now_ns_;

@@ -47,8 +47,9 @@ struct Delivery {
     Side side = Side::server;
 };
 
-// Plays scripts through the kernel's code and the tracker, and collects the transactions.
-class Exchange {
+// Plays scripts through the kernel's code and the tracker, and collects the transactions; of WebSockets that of the
+// whole connection.
+class Exchange final : private WebSocketEvents {
 public:
     explicit Exchange(const Delivery& delivery = {});
     ~Exchange();
@@ -68,6 +69,9 @@ private:
         std::size_t sent = 0;
     };
 
+    void opened(WebSocketSession&) override {}
+    void moved(const WebSocketSession&, bool, const WebSocketSession::Moved&) override {}
+    void closed(const WebSocketSession&, Transaction& transaction) override { done_.push_back(transaction); }
     void send(const Step& step);
     void segment(const Step& step, Stream& stream, std::size_t from, std::size_t to);
     void record(std::span<const std::byte> bytes);

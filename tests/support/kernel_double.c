@@ -6,6 +6,7 @@ typedef __u8 payload_source;
 static long payload__load(payload_source* bytes, __u64 offset, void* to, __u32 n);
 
 #include "bpf/http_run.bpf.h"
+#include "bpf/http2.bpf.h"
 
 #include "tests/support/kernel_double.h"
 
@@ -25,6 +26,7 @@ struct kernel_double {
 static struct kernel_double* running;
 static struct sonde_loss_counts counts;
 static struct cpu_thread thread = {.tid = 8, .tgid = 7, .since_ns = 1, .has_runqueue = 1};
+static struct http2_slot slot;
 static __u32 payload_bytes;
 
 static long payload__load(payload_source* bytes, __u64 offset, void* to, __u32 n) {
@@ -33,7 +35,10 @@ static long payload__load(payload_source* bytes, __u64 offset, void* to, __u32 n
     return 0;
 }
 
-void* bpf_map_lookup_elem(void* map, const void* key) { return map == &loss_counts ? (void*)&counts : (void*)&thread; }
+void* bpf_map_lookup_elem(void* map, const void* key) {
+    if (map == &loss_counts) return &counts;
+    return map == &http2_slots ? (void*)&slot : (void*)&thread;
+}
 
 void* bpf_ringbuf_reserve(void* map, __u64 size, __u64 flags) { return malloc(size); }
 
@@ -99,18 +104,29 @@ void kernel_double_segment_arrives(struct kernel_double* kernel, const struct ke
                           .tcp_flags = segment->tcp_flags,
                           .direction = segment->direction};
     struct conn* conn = &kernel->conn;
-    int is_request;
+    int is_request, turns;
 
     running = kernel;
     payload_bytes = segment->length;
     if (!kernel->open && !open_conn(kernel, bytes, &seg)) return;
-    if (conn->state == CONN_IGNORED || conn->state == CONN_HTTP2) return;
+    if (conn->state == CONN_IGNORED) return;
     is_request = (seg.direction == SONDE_IN) == (conn->role == SONDE_ROLE_SERVER);
-    http_run__take(bytes, conn, &seg, is_request);
+    turns = conn->last_direction != seg.direction;
+    if (conn->state != CONN_HTTP2 && conn->state != CONN_WEBSOCKET) {
+        http_run__take(bytes, conn, &seg, is_request);
+        if (is_request || seg.length == 0 || !http2__switches_protocols(bytes, conn, &seg, turns)) return;
+    }
+    http2__walk(bytes, conn, &seg);
 }
 
 void kernel_double_flush(struct kernel_double* kernel) {
     running = kernel;
     progress__flush(&kernel->conn, SONDE_IN);
     progress__flush(&kernel->conn, SONDE_OUT);
+}
+
+/* As socket.bpf.c does. */
+void kernel_double_close(struct kernel_double* kernel) {
+    kernel_double_flush(kernel);
+    websocket__end(&kernel->conn);
 }

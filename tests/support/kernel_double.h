@@ -34,8 +34,10 @@ void kernel_double_free(struct kernel_double* kernel);
 /* CLOCK_MONOTONIC of what follows. */
 void kernel_double_set_time_ns(struct kernel_double* kernel, uint64_t now_ns);
 void kernel_double_segment_arrives(struct kernel_double* kernel, const struct kernel_double_segment* segment);
-/* What the iterator, and the end of the connection, do. */
+/* What the iterator does. */
 void kernel_double_flush(struct kernel_double* kernel);
+/* The connection's end, but for its record. */
+void kernel_double_close(struct kernel_double* kernel);
 
 #ifdef __cplusplus
 }

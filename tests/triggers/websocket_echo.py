@@ -57,10 +57,11 @@ async def call(uri, rounds):
         tls = ssl._create_unverified_context()  # what is tested is not Python's trust
     rows = []
     for number in range(rounds):
-        async with websockets.connect(f"{uri}/echo", ssl=tls, max_size=None, compression=None) as socket:
-            count = Count("/echo")
+        path = f"/rooms/{number}/talk" if number % 2 else "/echo"
+        async with websockets.connect(uri + path, ssl=tls, max_size=None, compression=None) as socket:
+            count = Count(path)
             for size in SIZES:
-                message = "t" * size if number % 2 else b"b" * size
+                message = "t" * size if number // 2 % 2 else b"b" * size
                 await socket.send(message)
                 count.add(1, message)
                 count.add(0, await socket.recv())
