@@ -12,10 +12,11 @@ namespace {
 class Totals final : public TransactionObserver {
 public:
     void observe(const Transaction& transaction) override {
-        table.observe(transaction);
+        if (transaction.protocol != Protocol::websocket) table.observe(transaction);
         if (first_ns == 0) first_ns = transaction.time_ns;
         last_ns = transaction.time_ns + transaction.duration_ns;
     }
+    void websocket_opened(const Transaction& upgrade) override { table.observe(upgrade); }
     EndpointTable table;
     std::uint64_t first_ns = 0;
     std::uint64_t last_ns = 0;

@@ -33,7 +33,10 @@ public:
     explicit Display(double interval_s)
         : interval_(interval_s), terminal_(is_terminal(STDOUT_FILENO)), shown_at_(Clock::now()), started_(shown_at_) {}
 
-    void observe(const Transaction& transaction) override { table_.observe(transaction); }
+    void observe(const Transaction& transaction) override {
+        if (transaction.protocol != Protocol::websocket) table_.observe(transaction);
+    }
+    void websocket_opened(const Transaction& upgrade) override { table_.observe(upgrade); }
 
     void show_if_due(const TableHeader& header) {
         const auto now = Clock::now();

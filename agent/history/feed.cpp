@@ -75,8 +75,7 @@ std::uint32_t HistoryFeed::id_of(const EndpointKey& key) {
     return static_cast<std::uint32_t>(key.side);
 }
 
-void HistoryFeed::observe(const Transaction& transaction) {
-    ++number_;
+HistoryFeed::Tracked& HistoryFeed::endpoint_of(const Transaction& transaction, bool counts) {
     EndpointKey key;
     key.service = transaction.service;
     key.route = transaction.route;
@@ -85,11 +84,21 @@ void HistoryFeed::observe(const Transaction& transaction) {
     key.side = transaction.side;
     const auto id = id_of(key);
     auto& endpoint = *endpoints_[id];
-    if (endpoint.cell.count == 0) active_.push_back(id);
-    endpoint.cell.add(transaction);
-    endpoint.last_s = second_;
-    keep(transaction, endpoint);
+    if (counts) {
+        if (endpoint.cell.count == 0) active_.push_back(id);
+        endpoint.cell.add(transaction);
+        endpoint.last_s = second_;
+    }
+    return endpoint;
 }
+
+// A WebSocket has been counted when it opened, with the time that its answer took.
+void HistoryFeed::observe(const Transaction& transaction) {
+    ++number_;
+    keep(transaction, endpoint_of(transaction, transaction.protocol != Protocol::websocket));
+}
+
+void HistoryFeed::websocket_opened(const Transaction& upgrade) { endpoint_of(upgrade, true); }
 
 // Among the slowest of its endpoint in this minute?
 bool HistoryFeed::is_slow(Tracked& endpoint, std::uint64_t duration_ns) const {

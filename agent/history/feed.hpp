@@ -69,6 +69,7 @@ public:
 
     // The transaction has passed the redactor. No allocation but for an endpoint's first transaction.
     void observe(const Transaction& transaction) override;
+    void websocket_opened(const Transaction& upgrade) override;
     // now_ns: CLOCK_MONOTONIC. To be called often; does nothing until a quarter of a second has passed.
     void advance(std::uint64_t now_ns);
     // Hands over what there is, whatever the time.
@@ -96,6 +97,7 @@ private:
     };
 
     std::uint32_t id_of(const EndpointKey& key);
+    Tracked& endpoint_of(const Transaction& transaction, bool counts);
     std::uint32_t add_endpoint(const EndpointKey& key);
     void keep(const Transaction& transaction, Tracked& endpoint);
     bool is_slow(Tracked& endpoint, std::uint64_t duration_ns) const;

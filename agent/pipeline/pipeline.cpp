@@ -164,6 +164,10 @@ void Pipeline::opened(WebSocketSession& session) {
     bump(stats_.transactions);
     metrics_.observe(upgrade);
     websockets_->opened(upgrade);
+    if (observers_.empty()) return;
+    auto shown = upgrade;  // the session's own is redacted when it ends
+    redactor_.redact(shown);
+    for (auto* observer : observers_) observer->websocket_opened(shown);
 }
 
 void Pipeline::moved(const WebSocketSession& session, bool outgoing, const WebSocketSession::Moved& moved) {

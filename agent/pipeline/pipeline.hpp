@@ -24,7 +24,10 @@ namespace sonde {
 class TransactionObserver {
 public:
     virtual ~TransactionObserver() = default;
+    // A WebSocket's is that of the whole connection, when it has ended.
     virtual void observe(const Transaction& transaction) = 0;
+    // The request that opened a WebSocket, when it was answered: for those who count requests.
+    virtual void websocket_opened(const Transaction&) {}
 };
 
 struct PipelineOptions {

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import json
+import os
 import pathlib
 import subprocess
 import unittest
@@ -144,8 +145,9 @@ class WebSocket(SondeTest):
 
     def test_node_with_compression(self):
         port = free_port()
+        # node may be another than Debian's, the module is Debian's
         server = self.start(Process(["node", str(TRIGGERS / "websocket_node.js"), str(port)], stdout=subprocess.PIPE,
-                                    text=True))
+                                    text=True, env={**os.environ, "NODE_PATH": "/usr/share/nodejs"}))
         self.addCleanup(server.child.stdout.close)
         wait_for(lambda: accepts(port), "the Node server listens")
         sonde = self.start_sonde()
