@@ -9,11 +9,16 @@
  *   packet_ingress on the listener      keeps time, position and first bytes for this CPU
  *   tcp_check_req() makes the child     (tcp_v4_rcv, tcp_v6_rcv; cookie_v4_check)
  *   inet_sock_set_state, SYN_RECV to ESTABLISHED, on the child: takes them, if they are its own
+ *                                       (socket.bpf.c; HTTP/2, whose frames are to be walked, deferred.bpf.c)
  */
 #ifndef SONDE_DEFERRED_BPF_H
 #define SONDE_DEFERRED_BPF_H
 
 #include "bpf/emit.bpf.h"
+
+/* HTTP/2 opens with as many streams as its client likes: this holds some 300 HEADERS. What came in the same
+ * packet behind it is a hole to the walk. */
+#define DEFERRED_HTTP2_MAX 16384
 
 struct deferred {
 	__u64 time_ns; /* 0: nothing is kept */
@@ -26,12 +31,13 @@ struct deferred {
 	__u8 tcp_flags;
 	__u8 settled; /* the bytes tell that this is a request; otherwise they are too few */
 	__u8 tls;     /* they are a ClientHello */
-	__u8 pad;
+	__u8 http2;   /* they begin with its preface: all that is kept is to be walked */
 	__u8 tail[SONDE_TAIL_BYTES];
-	__u8 data[SONDE_CAPTURE_MAX];
+	__u8 data[DEFERRED_HTTP2_MAX];
 };
 
-/* Purpose: see above. Writer: packet.bpf.c; reader: socket.bpf.c. Per CPU, overwritten, never full. */
+/* Purpose: see above. Writer: packet.bpf.c; readers: socket.bpf.c, deferred.bpf.c. Per CPU, overwritten,
+ * never full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

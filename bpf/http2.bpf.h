@@ -191,10 +191,10 @@ static __always_inline void http2__upgrade(payload_source *from, struct conn *co
 		websocket__begin(conn, seg->ack, frames_seq);
 }
 
-/* The piece of an answer is, or may be, or continues the head of a "101 Switching Protocols": the caller has it
- * walked. turns: the piece before it went the other way. */
-static __noinline int http2__switches_protocols(payload_source *from, struct conn *conn,
-						const struct segment *seg, int turns)
+/* The piece of an answer is, or may be, or continues the head of a "101 Switching Protocols": the caller has
+ * it walked. turns: the piece before it went the other way. */
+static __noinline __attribute__((unused)) int
+http2__switches_protocols(payload_source *from, struct conn *conn, const struct segment *seg, int turns)
 {
 	struct sniffed sniffed = {};
 	__u32 n;

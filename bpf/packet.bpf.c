@@ -329,8 +329,8 @@ static __always_inline int is_framed(const struct conn *conn)
 	return HTTP_RUN_LOOPS && (conn->state == CONN_HTTP2 || conn->state == CONN_WEBSOCKET);
 }
 
-static __always_inline int switches_protocols(struct __sk_buff *skb, struct conn *conn, const struct segment *seg,
-					      int turns)
+static __always_inline int switches_protocols(struct __sk_buff *skb, struct conn *conn,
+					      const struct segment *seg, int turns)
 {
 #if HTTP_RUN_LOOPS
 	return http2__switches_protocols(skb, conn, seg, turns);
@@ -370,13 +370,38 @@ static __always_inline int on_payload(struct __sk_buff *skb, struct bpf_sock *sk
 	return !is_request && seg->length > 0 && switches_protocols(skb, conn, seg, turns);
 }
 
+/* HTTP/2's frames have to be walked, so more of them is kept than of a head. 0: they could not be read. */
+static __always_inline __u32 keep_http2(struct __sk_buff *skb, const struct segment *seg,
+					struct deferred *kept)
+{
+	__u64 n = seg->length;
+
+	if (n > DEFERRED_HTTP2_MAX)
+		n = DEFERRED_HTTP2_MAX;
+	n = ((n - 1) & (DEFERRED_HTTP2_MAX - 1)) + 1; /* as in keep_head */
+	kept->http2 = 1;
+	return bpf_skb_load_bytes(skb, seg->payload_offset, kept->data, n) ? 0 : n;
+}
+
+static __always_inline __u32 keep_head(struct __sk_buff *skb, const struct segment *seg,
+				       struct deferred *kept, __u32 limit)
+{
+	__u64 n = seg->length;
+
+	if (n > limit)
+		n = limit;
+	/* 1 … SONDE_CAPTURE_MAX as arithmetic: before 6.2 a bound does not follow a copy to another register
+	 */
+	n = ((n - 1) & (SONDE_CAPTURE_MAX - 1)) + 1;
+	return bpf_skb_load_bytes(skb, seg->payload_offset, kept->data, n) ? 0 : n;
+}
+
 /* On a listener: the socket is about to be made of this packet (bpf/deferred.bpf.h). */
 static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment *seg, __u32 local_port,
 				     __be16 remote_port)
 {
 	struct deferred *kept = deferred__slot();
 	struct sniffed sniffed = {};
-	__u64 n = seg->length;
 	__u32 sniffed_bytes, limit;
 	int verdict;
 
@@ -384,6 +409,7 @@ static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment
 		return 0;
 	kept->time_ns = 0;
 	kept->tls = 0;
+	kept->http2 = 0;
 	limit = sonde_cfg.capture_bytes;
 	verdict = sniff_request(skb, seg, &sniffed, &sniffed_bytes);
 	if (verdict == SONDE_SNIFF_NO) {
@@ -392,18 +418,12 @@ static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment
 		kept->tls = 1;
 		limit = SONDE_TLS_HELLO_MAX;
 	}
-	/* HTTP/2's first frames would have to be walked here: the child is taken up with its server's
-	 * SETTINGS */
 	if (HTTP_RUN_LOOPS && sonde_sniff_http2(sniffed.bytes, sniffed_bytes))
+		kept->captured = keep_http2(skb, seg, kept);
+	else
+		kept->captured = keep_head(skb, seg, kept, limit);
+	if (!kept->captured)
 		return 0;
-	if (n > limit)
-		n = limit;
-	/* 1 … SONDE_CAPTURE_MAX as arithmetic: before 6.2 a bound does not follow a copy to another register
-	 */
-	n = ((n - 1) & (SONDE_CAPTURE_MAX - 1)) + 1;
-	if (bpf_skb_load_bytes(skb, seg->payload_offset, kept->data, n))
-		return 0;
-	kept->captured = n;
 	kept->seq = seg->seq;
 	kept->ack = seg->ack;
 	kept->length = seg->length;

@@ -6,7 +6,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "bpf/deferred.bpf.h"
+#include "bpf/deferred_child.bpf.h"
 #include "bpf/emit.bpf.h"
 #include "bpf/progress.bpf.h"
 #include "bpf/socket_read.bpf.h"
@@ -68,36 +68,10 @@ int BPF_PROG(socket_rcv_space_adjust, struct sock *sk)
 	return 0;
 }
 
-static __always_inline void announce_child(struct sock *sk, struct conn *conn)
-{
-	struct sonde_conn_open *open;
-
-	open = emit__reserve(SONDE_REC_CONN_OPEN, sizeof(*open), sizeof(*open), conn->cookie, 0);
-	if (!open)
-		return; /* the next head tries again */
-	__builtin_memset(open->local, 0, sizeof(open->local));
-	__builtin_memset(open->remote, 0, sizeof(open->remote));
-	open->family = sk->__sk_common.skc_family;
-	if (open->family == AF_INET6) {
-		__builtin_memcpy(open->local, &sk->__sk_common.skc_v6_rcv_saddr, 16);
-		__builtin_memcpy(open->remote, &sk->__sk_common.skc_v6_daddr, 16);
-	} else {
-		*(__u32 *)open->local = sk->__sk_common.skc_rcv_saddr;
-		*(__u32 *)open->remote = sk->__sk_common.skc_daddr;
-	}
-	open->local_port = sk->__sk_common.skc_num;
-	open->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	open->role = SONDE_ROLE_SERVER;
-	open->pad = 0;
-	emit__submit(open);
-	conn->announced = 1;
-}
-
 static __always_inline void take_hello(struct sock *sk, struct conn *conn, struct deferred *kept)
 {
 	conn->state = CONN_TLS;
-	conn->cookie = bpf_get_socket_cookie(sk);
-	announce_child(sk, conn);
+	child__announce(sk, conn);
 	tls_socket__arrived(conn, kept->seq, kept->length, kept->time_ns);
 	deferred__emit_hello(kept, conn->cookie);
 	kept->time_ns = 0;
@@ -106,31 +80,21 @@ static __always_inline void take_hello(struct sock *sk, struct conn *conn, struc
 /* A socket was made of a packet that carried a request's first bytes (bpf/deferred.bpf.h). */
 static __always_inline void take_deferred(struct sock *sk)
 {
-	struct deferred *kept = deferred__slot();
-	struct tcp_sock *tp;
+	struct deferred *kept = deferred__of(sk);
 	struct conn *conn;
 	struct sonde_run *run;
 
-	if (!kept || !kept->time_ns)
+	if (!kept || kept->http2)
 		return;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp || tp->rcv_nxt != kept->seq || sk->__sk_common.skc_num != kept->local_port ||
-	    sk->__sk_common.skc_dport != kept->remote_port)
+	conn = child__open(sk);
+	if (!conn)
 		return;
-	conn = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!conn) {
-		emit__lost_before_reserve(SONDE_REC_CONN_OPEN, SONDE_LOSS_MAP_FULL);
-		return;
-	}
-	conn->role = SONDE_ROLE_SERVER;
-	conn->last_direction = SONDE_IN;
 	if (kept->tls) {
 		take_hello(sk, conn, kept);
 		return;
 	}
 	conn->state = kept->settled ? CONN_HTTP1 : CONN_MAYBE;
-	conn->cookie = bpf_get_socket_cookie(sk);
-	announce_child(sk, conn);
+	child__announce(sk, conn);
 	conn->unread_seq = kept->seq;
 	conn->unread = 1;
 	run = &conn->runs[0];

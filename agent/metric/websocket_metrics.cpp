@@ -62,19 +62,19 @@ void WebSocketMetrics::closed(const Transaction& connection) {
 
 std::vector<prometheus::MetricFamily> WebSocketMetrics::Collect() const {
     using prometheus::MetricType;
-    auto active = family("sonde_websocket_connections", "Number of WebSocket connections that are open.",
-                         MetricType::Gauge);
+    auto active =
+        family("sonde_websocket_connections", "Number of WebSocket connections that are open.", MetricType::Gauge);
     auto opened = family("sonde_websocket_opened_total", "Number of WebSocket connections that were opened.",
                          MetricType::Counter);
     auto closed = family("sonde_websocket_closed_total", "Number of WebSocket connections that ended, by Close code.",
                          MetricType::Counter);
     auto messages = family("sonde_websocket_messages_total", "Number of messages, fragments of one counted once.",
                            MetricType::Counter);
-    auto bytes = family("sonde_websocket_bytes_total", "Number of payload bytes of messages, as sent.",
-                        MetricType::Counter);
-    auto unobserved = family("sonde_websocket_unobserved_total",
-                             "Number of ended directions whose messages could not all be counted.",
-                             MetricType::Counter);
+    auto bytes =
+        family("sonde_websocket_bytes_total", "Number of payload bytes of messages, as sent.", MetricType::Counter);
+    auto unobserved =
+        family("sonde_websocket_unobserved_total",
+               "Number of ended directions whose messages could not all be counted.", MetricType::Counter);
     auto duration = family("sonde_websocket_connection_duration_seconds",
                            "Time from the upgrade's first byte to the end of the connection.", MetricType::Histogram);
     const std::lock_guard lock(mutex_);
@@ -92,8 +92,7 @@ std::vector<prometheus::MetricFamily> WebSocketMetrics::Collect() const {
         };
         add(active, series.opened - series.closed);
         add(opened, series.opened);
-        for (const auto& [how, count] : series.closed_by)
-            add(closed, count, {{"code", how.first}, {"by", how.second}});
+        for (const auto& [how, count] : series.closed_by) add(closed, count, {{"code", how.first}, {"by", how.second}});
         for (std::size_t i = 0; i < direction_names.size(); ++i) {
             add(messages, series.messages[i], {{"direction", direction_names[i]}});
             add(bytes, series.bytes[i], {{"direction", direction_names[i]}});

@@ -34,8 +34,7 @@ class WebSocketMetrics final : public prometheus::Collectable {
 public:
     static constexpr std::size_t default_max_label_sets = 1000;
 
-    explicit WebSocketMetrics(std::size_t max_label_sets = default_max_label_sets)
-        : max_label_sets_(max_label_sets) {}
+    explicit WebSocketMetrics(std::size_t max_label_sets = default_max_label_sets) : max_label_sets_(max_label_sets) {}
 
     // The same transaction's labels are given to all three.
     void opened(const Transaction& upgrade);
@@ -53,7 +52,7 @@ private:
     struct Series {
         std::uint64_t opened = 0;
         std::uint64_t closed = 0;
-        std::array<std::uint64_t, 2> messages{}, bytes{}, unobserved{};  // received, sent
+        std::array<std::uint64_t, 2> messages{}, bytes{}, unobserved{};                    // received, sent
         std::map<std::pair<std::string_view, std::string_view>, std::uint64_t> closed_by;  // code and who: bounded
         DurationHistogram duration;
     };

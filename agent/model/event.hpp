@@ -160,8 +160,7 @@ struct ProcInfo {
     std::string_view container_id;
 };
 
-using Event =
-    std::variant<ConnOpen, ConnClose, Head, Progress, Http2Frames, SocketRead, ProcExec, ProcExit, ProcInfo, TlsHello,
-                 WebSocketCounts>;
+using Event = std::variant<ConnOpen, ConnClose, Head, Progress, Http2Frames, SocketRead, ProcExec, ProcExit, ProcInfo,
+                           TlsHello, WebSocketCounts>;
 
 }  // namespace sonde

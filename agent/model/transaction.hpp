@@ -41,8 +41,8 @@ struct Endpoint {
     std::uint8_t family = 0;                 // AF_INET, AF_INET6, AF_UNIX (no address, no port); 0: not known
 };
 
-// What a WebSocket carried from its upgrade to its end (RFC 6455). By enum of direction: 0 received, 1 sent, as seen from
-// the transaction's side.
+// What a WebSocket carried from its upgrade to its end (RFC 6455). By enum of direction: 0 received, 1 sent, as seen
+// from the transaction's side.
 struct WebSocketTotals {
     std::array<std::int64_t, 2> messages{-1, -1};  // -1: not observed, since frames could not be followed
     std::array<std::int64_t, 2> bytes{-1, -1};     // payload of messages, as sent (compressed, where they are)
@@ -82,10 +82,10 @@ struct Transaction {
     std::string_view service;
     Endpoint server;
     Endpoint client;
-    Endpoint client_ip;     // who asked, told by trusted proxies where there are some; without a port
+    Endpoint client_ip;         // who asked, told by trusted proxies where there are some; without a port
     WebSocketTotals websocket;  // Protocol::websocket
-    std::uint32_t tid = 0;  // the thread that read the request (server) or sent it (client); 0: not observed
-    ProcessPtr process;     // may be null: not observed
+    std::uint32_t tid = 0;      // the thread that read the request (server) or sent it (client); 0: not observed
+    ProcessPtr process;         // may be null: not observed
 };
 
 }  // namespace sonde

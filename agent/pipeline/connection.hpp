@@ -71,7 +71,7 @@ struct Connection {
     SocketRead last_read;
     std::uint32_t last_reads_on_thread = 0;
     std::uint64_t last_event_ns = 0;
-    std::unique_ptr<Http2Session> http2;  // with State::http2
+    std::unique_ptr<Http2Session> http2;          // with State::http2
     std::unique_ptr<WebSocketSession> websocket;  // with State::websocket
     bool switches_to_websocket = false;           // the answer that is under way is the upgrade's
 

@@ -68,7 +68,8 @@ Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
                       }}),
       discovery_(options.policies.discovery),
       routes_(options.policies.routes, [this](std::string_view segment) { return redactor_.hides(segment); }),
-      tracker_(options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }, this) {
+      tracker_(
+          options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }, this) {
     tracker_.set_trusted_proxies(options_.policies.trusted_proxies);
 }
 
@@ -171,8 +172,7 @@ void Pipeline::opened(WebSocketSession& session) {
 }
 
 void Pipeline::moved(const WebSocketSession& session, bool outgoing, const WebSocketSession::Moved& moved) {
-    if (!session.left_out())
-        websockets_->moved(session.upgrade(), outgoing, moved.messages, moved.bytes);
+    if (!session.left_out()) websockets_->moved(session.upgrade(), outgoing, moved.messages, moved.bytes);
 }
 
 void Pipeline::closed(const WebSocketSession& session, Transaction& transaction) {

@@ -17,6 +17,7 @@
 #include "agent/probe/preconditions.hpp"
 #include "agent/probe/tls/tls_programs.hpp"
 #include "bpf/shared/config.h"
+#include "deferred.skel.h"
 #include "flush.skel.h"
 #include "packet.skel.h"
 #include "packet_plain.skel.h"
@@ -49,6 +50,7 @@ struct PacketParts {
     sonde_config* config = nullptr;  // written before the load
 };
 using SocketSkeleton = std::unique_ptr<socket_bpf, Destroyer<socket_bpf__destroy>>;
+using DeferredSkeleton = std::unique_ptr<deferred_bpf, Destroyer<deferred_bpf__destroy>>;
 using FlushSkeleton = std::unique_ptr<flush_bpf, Destroyer<flush_bpf__destroy>>;
 using UnixSkeleton = std::unique_ptr<unix_bpf, Destroyer<unix_bpf__destroy>>;
 using TaskSkeleton = std::unique_ptr<task_bpf, Destroyer<task_bpf__destroy>>;
@@ -77,6 +79,7 @@ public:
         if (!kernel_) return fail(std::string("cannot read ") + btf_path + ": " + std::strerror(errno));
         if (auto packets = start_packets(options); !packets) return packets.error();
         start_sockets();
+        start_deferred();
         start_unix();
         start_tasks();
         start_flush();
@@ -269,6 +272,21 @@ private:
                        socket_->progs.socket_set_state);
     }
 
+    void start_deferred() {
+        Feature feature{"http2_deferred", false, "", "HTTP/2 requests that came with a connection's handshake"};
+        forget_libbpf_words();
+        deferred_.reset(deferred_bpf__open());
+        if (deferred_) share_maps(*deferred_);
+        if (!deferred_ || deferred_bpf__load(deferred_.get()) != 0) {
+            feature.detail = "the kernel refused it: " + libbpf_words();
+            deferred_.reset();
+            features_.push_back(std::move(feature));
+            return;
+        }
+        feature.detail = "tp_btf/inet_sock_set_state and bpf_loop";
+        attach_feature(std::move(feature), deferred_->progs.deferred_http2);
+    }
+
     void start_unix() {
         Feature feature{"unix_sockets", false, "", "HTTP over Unix sockets"};
         if (!kernel_has_tracepoint(kernel_.get(), "sock_send_length")) {
@@ -381,6 +399,7 @@ private:
     PacketPlainSkeleton packet_plain_;
     PacketParts parts_;
     SocketSkeleton socket_;
+    DeferredSkeleton deferred_;
     UnixSkeleton unix_;
     TaskSkeleton task_;
     FlushSkeleton flush_;

@@ -1,6 +1,6 @@
-/* Searches the head of an answer that may be a "101 Switching Protocols" for its end and for the protocol that
- * follows it (RFC 9110 §15.2.2): frames begin there. Plain C, shared by the kernel programs and the host tests;
- * the head may come in any number of pieces. */
+/* Searches the head of an answer that may be a "101 Switching Protocols" for its end and for the protocol
+ * that follows it (RFC 9110 §15.2.2): frames begin there. Plain C, shared by the kernel programs and the host
+ * tests; the head may come in any number of pieces. */
 #ifndef SONDE_UPGRADE_SEARCH_H
 #define SONDE_UPGRADE_SEARCH_H
 
@@ -16,20 +16,21 @@
 #define SONDE_UPGRADE_HEAD_MAX 16384  /* a longer head is no answer that a server gives to an upgrade */
 
 struct sonde_upgrade_search {
-	__u64 letters;	 /* the last eight bytes, in lower case */
-	__u32 window;	 /* the last four bytes */
-	__u32 next_seq;	 /* position of the next byte */
-	__u32 length;	 /* of the head so far */
-	__u8 active;	 /* the end is still to come */
-	__u8 found;	 /* the end has come */
-	__u8 is_h2c;	 /* RFC 7540 §3.2 */
+	__u64 letters;	/* the last eight bytes, in lower case */
+	__u32 window;	/* the last four bytes */
+	__u32 next_seq; /* position of the next byte */
+	__u32 length;	/* of the head so far */
+	__u8 active;	/* the end is still to come */
+	__u8 found;	/* the end has come */
+	__u8 is_h2c;	/* RFC 7540 §3.2 */
 	__u8 is_websocket;
 };
 
 /* May these first bytes of an answer become "HTTP/1.1 101"? */
 static __always_inline int sonde_upgrade_may_begin(const __u8 *bytes, __u32 n)
 {
-	const __u8 status[SONDE_UPGRADE_STATUS_BYTES] = {'H', 'T', 'T', 'P', '/', '1', '.', '1', ' ', '1', '0', '1'};
+	const __u8 status[SONDE_UPGRADE_STATUS_BYTES] = {'H', 'T', 'T', 'P', '/', '1',
+							 '.', '1', ' ', '1', '0', '1'};
 	__u32 i;
 
 #pragma unroll

@@ -78,7 +78,8 @@ TEST(WebSocketWalk, WhatNoPeerMaySendIsLost) {
 }
 
 TEST(WebSocketWalk, RetransmissionsCountOnce) {
-    const auto bytes = websocket_frame(ws_final | text, "hello", true) + websocket_frame(ws_final | text, "again", true);
+    const auto bytes =
+        websocket_frame(ws_final | text, "hello", true) + websocket_frame(ws_final | text, "again", true);
     sonde_websocket_walk walk;
     sonde_websocket_begin(&walk, start, 1);
     walk_websocket(walk, start, bytes.substr(0, 8));

@@ -8,9 +8,8 @@ namespace sonde::test {
 
 Exchange::Exchange(const Delivery& delivery)
     : delivery_(delivery),
-      tracker_(std::make_unique<ConnectionTracker>(TrackerLimits{},
-                                                   [this](Transaction& t, std::uint32_t) { done_.push_back(t); },
-                                                   this)),
+      tracker_(std::make_unique<ConnectionTracker>(
+          TrackerLimits{}, [this](Transaction& t, std::uint32_t) { done_.push_back(t); }, this)),
       kernel_(kernel_double_open(
           delivery.progress_waits ? 1 : 0,
           [](void* self, const void* bytes, std::size_t size) {

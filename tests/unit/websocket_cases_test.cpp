@@ -69,14 +69,14 @@ std::string play_every_way(const Script& script) {
 }
 
 TEST(WebSocketCases, MessagesBothWaysAndACloseByTheClient) {
-    EXPECT_EQ(play_every_way({request(10, asked), response(11, answered),
-                              request(20, websocket_frame(text, "hello", true)),
-                              response(21, websocket_frame(text, "hello back", false)),
-                              request(30, websocket_frame(ws_final | SONDE_WEBSOCKET_PING, "?", true)),
-                              response(31, websocket_frame(ws_final | SONDE_WEBSOCKET_PONG, "?", false)),
-                              request(40, websocket_close(1000, true)), response(41, websocket_close(1000, false), true),
-                              request(42, "", true), close(43)}),
-              "/ws 101 ok websocket in=1/5 out=1/10 code=1000 by=client at 10+33\n");
+    EXPECT_EQ(
+        play_every_way({request(10, asked), response(11, answered), request(20, websocket_frame(text, "hello", true)),
+                        response(21, websocket_frame(text, "hello back", false)),
+                        request(30, websocket_frame(ws_final | SONDE_WEBSOCKET_PING, "?", true)),
+                        response(31, websocket_frame(ws_final | SONDE_WEBSOCKET_PONG, "?", false)),
+                        request(40, websocket_close(1000, true)), response(41, websocket_close(1000, false), true),
+                        request(42, "", true), close(43)}),
+        "/ws 101 ok websocket in=1/5 out=1/10 code=1000 by=client at 10+33\n");
 }
 
 TEST(WebSocketCases, TheServerSpeaksWithItsAnswerAndCloses) {
