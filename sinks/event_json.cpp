@@ -10,6 +10,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "agent/model/downstream.hpp"
+
 namespace sonde {
 namespace {
 
@@ -231,6 +233,7 @@ public:
         append_peers();
         append_process();
         append_trace();
+        append_downstream();
         if (transaction_.grpc) append_grpc();
         if (transaction_.protocol == Protocol::websocket) append_websocket();
         line_.literal(",\"sample_weight\":");
@@ -379,12 +382,74 @@ private:
                 line_.text(trace.parent_span_id);
                 line_.character('"');
             }
+            if (trace.parent != 0) {
+                line_.literal(",\"parent\":{\"span_id\":\"");
+                append_hex(trace.parent);
+                line_.literal("\",\"match\":\"");
+                line_.text(to_string(trace.parent_match));
+                line_.literal("\"}");
+            }
             if (!trace.request_id.empty()) line_.character(',');
         }
         if (!trace.request_id.empty()) {
             line_.literal("\"request_id\":");
             append_quoted(line_, trace.request_id);
         }
+        line_.character('}');
+    }
+    // Left out where no call is known. What is null in it is not named in "unobserved": that is of the request itself.
+    void append_downstream() {
+        const auto* calls = transaction_.downstream.get();
+        if (calls == nullptr) return;
+        line_.literal(",\"downstream_ns\":");
+        line_.number(calls->waited_ns);
+        line_.literal(",\"downstream\":[");
+        for (std::uint32_t i = 0; i < calls->count; ++i) {
+            if (i > 0) line_.character(',');
+            append_call(calls->calls[i]);
+        }
+        line_.literal("],\"downstream_dropped\":");
+        line_.number(calls->dropped);
+    }
+    void quoted_or_null(std::string_view text) {
+        if (text.empty())
+            line_.literal("null");
+        else
+            append_quoted(line_, text);
+    }
+    void append_call(const DownstreamCall& call) {
+        const AddressText peer(call.peer);
+        line_.literal("{\"span_id\":\"");
+        append_hex(call.span_id);
+        line_.literal("\",\"match\":\"");
+        line_.text(to_string(call.match));
+        line_.literal("\",\"service\":");
+        quoted_or_null(call.service);
+        line_.literal(",\"method\":");
+        quoted_or_null(call.method);
+        line_.literal(",\"route\":");
+        quoted_or_null(call.route);
+        line_.literal(",\"peer\":");
+        if (call.peer.family == 0)
+            line_.literal("null");
+        else
+            append_endpoint(peer.view(), call.peer, "");
+        line_.literal(",\"protocol\":\"");
+        line_.text(to_string(call.protocol));
+        line_.literal("\",\"status\":");
+        if (call.status != 0)
+            line_.number(call.status);
+        else
+            line_.literal("null");
+        line_.literal(",\"outcome\":\"");
+        line_.text(to_string(call.outcome));
+        line_.literal("\",\"start_ns\":");
+        line_.number(call.start_ns);
+        line_.literal(",\"duration_ns\":");
+        if (call.duration_ns >= 0)
+            line_.number(call.duration_ns);
+        else
+            line_.literal("null");
         line_.character('}');
     }
     void append_hex(std::uint64_t value) {

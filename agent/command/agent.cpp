@@ -70,6 +70,7 @@ std::vector<Sample> Agent::samples() const {
                        "Number of TLS connections that were forgotten before their end because too many were open.",
                        pipeline_->tls_connections()->forgotten()));
     add_http2(out, pipeline_->http2_stats());
+    add_links(out, pipeline_->link_stats());
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
     if (watches_config_.load(std::memory_order_acquire))
         for (auto& sample : reloader_->samples()) out.push_back(std::move(sample));
@@ -118,6 +119,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     agent->pipeline_->add(*agent->rpc_observer_);
     metrics.push_back(agent->rpc_metrics_);
     metrics.push_back(agent->pipeline_->websocket_metrics());
+    metrics.push_back(agent->pipeline_->downstream_metrics());
     agent->pipeline_->tick(source);  // times of day hold from the first record on
 
     std::vector<FeatureState> states;

@@ -71,6 +71,22 @@ void add_http2(std::vector<Sample>& out, const Http2Stats& stats) {
         stats.pushed_streams);
 }
 
+void add_links(std::vector<Sample>& out, const ParentLinkStats& stats) {
+    for (std::size_t i = 0; i < parent_match_count; ++i) {
+        const std::string match(parent_match_names[i]);
+        out.push_back(counter_sample("sonde_parent_links_total",
+                                     "Number of calls that were sent, and of requests that were read, by how the "
+                                     "transaction was told that they belong to.",
+                                     stats.calls[i].load(std::memory_order_relaxed), {{"of", "call"}, {"match", match}}));
+        out.push_back(counter_sample("sonde_parent_links_total", "",
+                                     stats.requests[i].load(std::memory_order_relaxed),
+                                     {{"of", "request"}, {"match", match}}));
+    }
+    out.push_back(counter_sample("sonde_parent_links_evicted_total",
+                                 "Number of open requests and calls that left for want of room.",
+                                 stats.evicted.load(std::memory_order_relaxed)));
+}
+
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor) {
     for (const auto& [rule, place, count] : redactor.counts())
         out.push_back(counter_sample("sonde_redactions_total", "Number of values that a rule took out, by place.",

@@ -21,7 +21,9 @@ Sample gauge_sample(const char* name, const char* help, std::uint64_t value,
 
 void add_tracker(std::vector<Sample>& out, const TrackerStats& stats);
 void add_http2(std::vector<Sample>& out, const Http2Stats& stats);
+void add_links(std::vector<Sample>& out, const ParentLinkStats& stats);
 void add_http2(std::vector<Sample>& out, const Http2Stats& stats);
+void add_links(std::vector<Sample>& out, const ParentLinkStats& stats);
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor);
 void add_sampling(std::vector<Sample>& out, const Sampler& sampler);
 void add_history(std::vector<Sample>& out, const HistoryStats& stats);

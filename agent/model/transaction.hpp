@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "agent/base/inline_string.hpp"
@@ -51,6 +52,8 @@ struct WebSocketTotals {
     Side closed_by = Side::server;                 // who sent the first Close; without one, who ended first
 };
 
+struct DownstreamCalls;
+
 // One request with its response, on one side of one connection.
 // Passive and of fixed size: it is copied into queues without allocation. The string_views point into tables
 // that live as long as the agent (route and service names are interned and bounded).
@@ -86,6 +89,7 @@ struct Transaction {
     WebSocketTotals websocket;  // Protocol::websocket
     std::uint32_t tid = 0;      // the thread that read the request (server) or sent it (client); 0: not observed
     ProcessPtr process;         // may be null: not observed
+    std::shared_ptr<const DownstreamCalls> downstream;  // null: no call is known to have been made while it was served
 };
 
 }  // namespace sonde

@@ -41,6 +41,8 @@ Connection& ConnectionTracker::find(std::uint64_t cookie, std::uint64_t time_ns,
 }
 
 void ConnectionTracker::release(Table::iterator at) {
+    http1_.drop_pending(*at->second);
+    if (at->second->http2) at->second->http2->drop();
     auto node = connections_.extract(at);
     if (spare_.size() < spare_max) {
         node.mapped()->recycle();

@@ -24,6 +24,11 @@ public:
     // websockets: who hears of them, outlives the tracker; null: nobody.
     ConnectionTracker(const TrackerLimits& limits, Deliver deliver, WebSocketEvents* websockets = nullptr);
 
+    // Outlives the tracker; null: nobody.
+    void set_observer(RequestObserver* observer) {
+        http1_.set_observer(observer);
+        http2_.set_observer(observer);
+    }
     void set_realtime_offset_ns(std::int64_t offset_ns) { realtime_offset_ns_ = offset_ns; }
     // Whose word about the client counts in the requests from now on; at first those of this machine.
     void set_trusted_proxies(TrustedProxies trusted) { trusted_proxies_ = std::move(trusted); }

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "agent/model/event.hpp"
+#include "agent/model/request_observer.hpp"
 #include "agent/pipeline/connection.hpp"
 #include "agent/pipeline/thread_reads.hpp"
 #include "agent/pipeline/tracker_stats.hpp"
@@ -32,6 +33,8 @@ public:
           websockets_(websockets),
           deliver_(std::move(deliver)) {}
 
+    // Outlives the exchange; null: nobody.
+    void set_observer(RequestObserver* observer) { observer_ = observer; }
     void on(Connection& c, const Head& event);
     void on(Connection& c, const Progress& event);
     void on(Connection& c, const SocketRead& event);
@@ -40,6 +43,8 @@ public:
     void tick(Connection& c, std::uint64_t now_ns);
     // The source ended.
     void finish(Connection& c);
+    // Nothing will come of what is pending.
+    void drop_pending(Connection& c);
 
 private:
     void take(Connection& c, const Head& event);
@@ -67,6 +72,7 @@ private:
     void end_request(Connection& c);
     void end_response(Connection& c);
     void drop_lost_responses(Connection& c, std::uint32_t response_position);
+    void tell_sent(Connection& c, PendingRequest& request, const ThreadClock& by);
     void assign_read(Connection& c, PendingRequest& request, bool shares);
     void deliver_front(Connection& c, Outcome outcome);
     void fill_transaction(Connection& c, PendingRequest& request, Outcome outcome);
@@ -80,6 +86,7 @@ private:
     ThreadReads& reads_;
     WebSocketEvents* const websockets_;
     const Deliver deliver_;
+    RequestObserver* observer_ = nullptr;
 };
 
 }  // namespace sonde

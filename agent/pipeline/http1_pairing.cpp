@@ -29,6 +29,24 @@ void Http1Exchange::assign_read(Connection& c, PendingRequest& request, bool sha
     request.arrival_known = !c.last_read.no_arrival;
     request.read = c.last_read.thread;
     request.reads_on_thread = c.last_reads_on_thread;
+    if (observer_ != nullptr && c.side == Side::server)
+        observer_->request_read(
+            {request.transaction, c.remote, c.local, request.read.pid, request.read.tid, 0, request.read_ns});
+}
+
+// The thread that sends is the client. What had to wait leaves in the context of whoever runs then: where the connection
+// has been read by another process, nobody is known.
+void Http1Exchange::tell_sent(Connection& c, PendingRequest& request, const ThreadClock& by) {
+    request.read = by;
+    if (observer_ == nullptr || c.side != Side::client) return;
+    const bool doubtful = c.has_read && c.last_read.thread.pid != by.pid;
+    observer_->request_sent({request.transaction, c.local, c.remote, doubtful ? 0 : by.pid, by.tid, request.first_ns});
+}
+
+void Http1Exchange::drop_pending(Connection& c) {
+    if (observer_ != nullptr)
+        for (const auto& request : c.pending) observer_->request_dropped(request.transaction.trace.span_id);
+    c.pending.clear();
 }
 
 void Http1Exchange::take_request(Connection& c, const RequestHead& head, const Head& event) {
@@ -54,7 +72,7 @@ void Http1Exchange::take_request(Connection& c, const RequestHead& head, const H
     request.ambiguous = c.has_gap && event.ack == c.gap_ack;
     request.is_connect_or_upgrade = head.method == "CONNECT" || head.upgrade;
     if (event.outgoing)
-        request.read = event.thread;
+        tell_sent(c, request, event.thread);
     else if (c.has_read && seq_before(request.start_seq, c.last_read.copied_seq))
         assign_read(c, request, c.pending.size() > 1);
 }
@@ -117,6 +135,8 @@ bool Http1Exchange::take_response(Connection& c, const ResponseHead& head, const
             // An answer counts as well: an event loop reads two requests, then serves both, and the second one's clock
             // would hold the first one's work.
             request.reads_on_thread_at_end = reads_.of(event.thread.tid)++;
+            if (observer_ != nullptr && c.side == Side::server)
+                observer_->response_began(request.transaction.trace.span_id, event.thread, request.response_first_ns);
         }
     }
     if (framing == BodyFraming::tunnel) {
@@ -155,7 +175,7 @@ void Http1Exchange::end_response(Connection& c) {
     if (tunnel) {
         bump(stats_.tunnels);
         c.state = Connection::State::tunnel;
-        c.pending.clear();
+        drop_pending(c);
     }
 }
 
@@ -209,7 +229,7 @@ void Http1Exchange::finish(Connection& c) {
 void Http1Exchange::make_unreadable(Connection& c) {
     bump(stats_.unreadable_connections);
     c.state = Connection::State::unreadable;
-    c.pending.clear();
+    drop_pending(c);
     c.requests.close();
     c.responses.close();
 }

@@ -253,7 +253,7 @@ void Http2Session::Direction::end_block() {
         t.trace = trace_context(trace_);
         t.trace.span_id = span_id_of(t.cookie, block_seq_, block_first_ns_);
         if (session_.side_ == Side::client)
-            stream->thread = session_.now_->thread;
+            session_.tell_sent(*stream, session_.now_->thread, block_first_ns_);
         else if (session_.has_read_ && seq_before(block_seq_, session_.last_read_.copied_seq))
             session_.assign_read(*stream, session_.last_read_);
     }
@@ -288,6 +288,8 @@ bool Http2Session::Direction::inflate(Http2Stream* stream, bool opens) {
     if (is_request_) return true;
     const bool interim = status_ >= 100 && status_ < 200;  // a final head follows (RFC 9113 §8.1)
     if (interim) return true;
+    if (session_.observer_ != nullptr && !stream->response.has_head && session_.now_->outgoing)
+        session_.observer_->response_began(t.trace.span_id, session_.now_->thread, block_first_ns_);
     stream->response.has_head = true;
     if (t.status == 0) t.status = status_;
     return true;

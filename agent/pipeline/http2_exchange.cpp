@@ -43,6 +43,11 @@ void Http2Exchange::begin(Connection& c) {
                                              [this, &c](const ForwardedHeaders& forwarded, bool whole_head) {
                                                  return c.client_of(forwarded, trusted_proxies_, whole_head);
                                              });
+    if (observer_ != nullptr) {
+        c.http2->set_observer(observer_, c.local, c.remote);
+        for (std::size_t i = 1; i < c.pending.size(); ++i)
+            observer_->request_dropped(c.pending[i].transaction.trace.span_id);
+    }
     if (c.has_read) c.http2->on(c.last_read);
     if (!c.pending.empty()) c.http2->adopt(first_stream(c.pending.front()));
     c.pending.clear();

@@ -25,6 +25,9 @@ public:
           stats_(stats),
           deliver_(std::move(deliver)) {}
 
+    // Outlives the exchange and the connections; null: nobody.
+    void set_observer(RequestObserver* observer) { observer_ = observer; }
+
     // Of a connection that is HTTP/2, or was HTTP/1 until these frames.
     void on(Connection& c, const Http2Frames& event);
     void on(Connection& c, const SocketRead& event);
@@ -40,6 +43,7 @@ private:
     const TrustedProxies& trusted_proxies_;
     Http2Stats& stats_;
     const Deliver deliver_;
+    RequestObserver* observer_ = nullptr;
 };
 
 }  // namespace sonde

@@ -55,6 +55,22 @@ void Http2Session::assign_read(Http2Stream& stream, const SocketRead& event) {
     stream.read_ns = event.time_ns;
     stream.arrival_known = !event.no_arrival;
     stream.thread = event.thread;
+    if (observer_ != nullptr)
+        observer_->request_read(
+            {stream.transaction, *remote_, *local_, event.thread.pid, event.thread.tid, 0, event.time_ns});
+}
+
+// As in Http1Exchange::tell_sent.
+void Http2Session::tell_sent(Http2Stream& stream, const ThreadClock& by, std::uint64_t first_ns) {
+    stream.thread = by;
+    if (observer_ == nullptr) return;
+    const bool doubtful = has_read_ && last_read_.thread.pid != by.pid;
+    observer_->request_sent({stream.transaction, *local_, *remote_, doubtful ? 0 : by.pid, by.tid, first_ns});
+}
+
+void Http2Session::drop() {
+    if (observer_ == nullptr) return;
+    for (const auto& open : open_) observer_->request_dropped(open.stream->transaction.trace.span_id);
 }
 
 void Http2Session::on_close() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/model/event.hpp"
+#include "agent/model/request_observer.hpp"
 #include "agent/pipeline/http2_stream.hpp"
 #include "agent/protocol/forwarded.hpp"
 #include "agent/protocol/hpack_inflater.hpp"
@@ -55,12 +56,18 @@ public:
     Http2Session(const Http2Session&) = delete;
     Http2Session& operator=(const Http2Session&) = delete;
 
+    // Who is told of requests, and the ends of the connection to name to it; all outlive the session.
+    void set_observer(RequestObserver* observer, const Endpoint& local, const Endpoint& remote) {
+        observer_ = observer, local_ = &local, remote_ = &remote;
+    }
     void on(const Http2Frames& event);
     void on(const SocketRead& event);
     // The connection is gone: what is open was aborted.
     void on_close();
     // A stream that began elsewhere: the request that an upgrade made stream 1. Before any frame.
     void adopt(const Http2Stream& stream);
+    // Nothing will come of the streams that are open.
+    void drop();
     // Ends what has been silent and whose end may have been missed. now_ns: CLOCK_MONOTONIC of the records.
     void tick(std::uint64_t now_ns);
 
@@ -141,6 +148,7 @@ private:
     void on_reset(std::uint32_t id, std::uint32_t error, bool by_client);
     void on_goaway(std::uint32_t last_stream);
     void assign_read(Http2Stream& stream, const SocketRead& event);
+    void tell_sent(Http2Stream& stream, const ThreadClock& by, std::uint64_t first_ns);
     void forget(Http2Stream& stream);
     // Delivers the stream and forgets it.
     void finish(Http2Stream& stream, Outcome outcome);
@@ -150,7 +158,10 @@ private:
     Http2Stats& stats_;
     const Deliver deliver_;
     const ClientOf client_of_;
-    const Http2Frames* now_ = nullptr;  // while it is being read
+    RequestObserver* observer_ = nullptr;  // null: nobody
+    const Endpoint* local_ = nullptr;      // with observer_
+    const Endpoint* remote_ = nullptr;
+    const Http2Frames* now_ = nullptr;     // while it is being read
     Direction requests_{*this, true};
     Direction responses_{*this, false};
     std::vector<Open> open_;  // by id, rising: as a client must open them (RFC 9113 §5.1.1)

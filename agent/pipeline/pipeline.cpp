@@ -71,6 +71,7 @@ Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
       tracker_(
           options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }, this) {
     tracker_.set_trusted_proxies(options_.policies.trusted_proxies);
+    tracker_.set_observer(this);
 }
 
 void Pipeline::on_record(std::span<const std::byte> record) {
@@ -83,10 +84,12 @@ void Pipeline::on_record(std::span<const std::byte> record) {
     std::visit(Overloaded{
                    [&](const ProcExec& e) {
                        processes_.on_exec(e.pid, e.parent_pid, e.comm, e.filename);
+                       links_.process_ended(e.pid);  // what its threads did before says nothing of the new program
                        if (watch_ != nullptr) watch_->process_began(e.pid);
                    },
                    [&](const ProcExit& e) {
                        processes_.on_exit(e.pid);
+                       links_.process_ended(e.pid);
                        if (watch_ != nullptr) watch_->process_ended(e.pid);
                    },
                    [&](const TlsHello& e) { tls_->on(e); },
@@ -152,16 +155,22 @@ bool Pipeline::identify(Transaction& transaction, std::uint32_t pid) {
 }
 
 void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
-    if (!identify(transaction, pid)) return;
+    const bool counts = identify(transaction, pid);
+    links_.ended(transaction);
+    if (!counts) return;
     bump(stats_.transactions);
     metrics_.observe(transaction);
+    downstream_->observe(transaction);
     if (!observers_.empty() || !outlets_.empty()) pass_on(transaction);
 }
 
 // The upgrade is a request like any other to the HTTP metrics; hours of a connection would be no request's duration.
 void Pipeline::opened(WebSocketSession& session) {
     auto& upgrade = session.upgrade();
-    if (!identify(upgrade, session.pid())) return session.leave_out();
+    const bool counts = identify(upgrade, session.pid());
+    links_.ended(upgrade);
+    if (upgrade.side == Side::server) links_.other_work_began(session.pid());
+    if (!counts) return session.leave_out();
     bump(stats_.transactions);
     metrics_.observe(upgrade);
     websockets_->opened(upgrade);
@@ -176,6 +185,7 @@ void Pipeline::moved(const WebSocketSession& session, bool outgoing, const WebSo
 }
 
 void Pipeline::closed(const WebSocketSession& session, Transaction& transaction) {
+    if (transaction.side == Side::server) links_.other_work_ended(session.pid());
     if (session.left_out()) return;
     websockets_->closed(transaction);
     if (!observers_.empty() || !outlets_.empty()) pass_on(transaction);
@@ -238,6 +248,7 @@ void Pipeline::report_losses(const EventSource& source) {
 
 void Pipeline::tick(const EventSource& source) {
     tracker_.set_realtime_offset_ns(source.realtime_offset_ns());
+    links_.set_realtime_offset_ns(source.realtime_offset_ns());
     tracker_.tick(last_record_ns_);
     // a quiet second lets go of what waits, too
     if (last_record_ns_ == last_tick_ns_) sampler_.finish();

@@ -7,10 +7,12 @@
 
 #include "agent/identity/process_table.hpp"
 #include "agent/identity/service.hpp"
+#include "agent/metric/downstream_metrics.hpp"
 #include "agent/metric/http_metrics.hpp"
 #include "agent/metric/websocket_metrics.hpp"
 #include "agent/model/process_watch.hpp"
 #include "agent/pipeline/connection_tracker.hpp"
+#include "agent/pipeline/parent_links.hpp"
 #include "agent/pipeline/policies.hpp"
 #include "agent/pipeline/tls_connections.hpp"
 #include "agent/sample/sampler.hpp"
@@ -47,7 +49,7 @@ struct PipelineStats {
 
 // record → event → connection → transaction → metrics, observers, sinks. One thread runs it: the source's records
 // are decoded where they lie, so no queue and no copy stands between the kernel's ring and a transaction.
-class Pipeline final : public RecordHandler, private WebSocketEvents {
+class Pipeline final : public RecordHandler, private WebSocketEvents, private RequestObserver {
 public:
     // metrics, observers and deliveries outlive the pipeline.
     Pipeline(const PipelineOptions& options, HttpMetrics& metrics);
@@ -73,6 +75,7 @@ public:
     // For /metrics; its Collect() may outlive the pipeline.
     [[nodiscard]] std::shared_ptr<TlsConnections> tls_connections() const { return tls_; }
     [[nodiscard]] std::shared_ptr<WebSocketMetrics> websocket_metrics() const { return websockets_; }
+    [[nodiscard]] std::shared_ptr<DownstreamMetrics> downstream_metrics() const { return downstream_; }
     [[nodiscard]] const TrackerStats& tracker_stats() const { return tracker_.stats(); }
     // Any thread: their counters only.
     [[nodiscard]] const RecordRedactor& redactor() const { return redactor_; }
@@ -80,11 +83,18 @@ public:
     // Number of transactions that a sink's limit or full queue kept from it. Any thread, after the last add().
     [[nodiscard]] std::uint64_t held_back(const Delivery& delivery) const;
     [[nodiscard]] const Http2Stats& http2_stats() const { return tracker_.http2_stats(); }
+    [[nodiscard]] const ParentLinkStats& link_stats() const { return links_.stats(); }
     [[nodiscard]] const ProcessTable& processes() const { return processes_; }
     // The source's matrix with what the decoder refused. Any thread.
     [[nodiscard]] LossMatrix losses(const EventSource& source) const;
 
 private:
+    void request_read(const RequestRead& read) override { links_.request_read(read); }
+    void request_sent(const RequestSent& sent) override { links_.request_sent(sent); }
+    void response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) override {
+        links_.response_began(span_id, by, time_ns);
+    }
+    void request_dropped(std::uint64_t span_id) override { links_.dropped(span_id); }
     void complete(Transaction& transaction, std::uint32_t pid);
     void opened(WebSocketSession& session) override;
     void moved(const WebSocketSession& session, bool outgoing, const WebSocketSession::Moved& moved) override;
@@ -112,10 +122,12 @@ private:
     Discovery discovery_;
     ServiceNames services_;
     RouteTable routes_;
+    ParentLinks links_;
     ConnectionTracker tracker_;
     bool own_redactions_ = false;  // some outlet has a redaction of its own
     Transaction unredacted_;       // reused, as is the next: a record is large
     Record outgoing_;
+    std::shared_ptr<DownstreamMetrics> downstream_ = std::make_shared<DownstreamMetrics>();
     std::shared_ptr<WebSocketMetrics> websockets_ = std::make_shared<WebSocketMetrics>();
     std::shared_ptr<TlsConnections> tls_ = std::make_shared<TlsConnections>();
     std::uint64_t last_record_ns_ = 0;

@@ -129,8 +129,12 @@ const OtlpEncoder::Ids& OtlpEncoder::ids_of(const Transaction& transaction) {
     }
     ids_.span.resize(span_id_bytes);
     big_endian(transaction.trace.span_id != 0 ? transaction.trace.span_id : drawn(), ids_.span.data());
-    // a parent belongs to a trace: without one it would point nowhere
-    if (!has_trace || !bytes_of_hex(transaction.trace.parent_span_id, span_id_bytes, ids_.parent)) ids_.parent.clear();
+    // a parent belongs to a trace: without one it would point nowhere. What sonde saw itself stands nearer than what
+    // the headers say, which proxies pass on as it came.
+    if (has_trace && transaction.trace.parent != 0) {
+        ids_.parent.resize(span_id_bytes);
+        big_endian(transaction.trace.parent, ids_.parent.data());
+    } else if (!has_trace || !bytes_of_hex(transaction.trace.parent_span_id, span_id_bytes, ids_.parent)) ids_.parent.clear();
     return ids_;
 }
 

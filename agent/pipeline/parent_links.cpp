@@ -1,0 +1,316 @@
+#include "agent/pipeline/parent_links.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+namespace sonde {
+namespace {
+
+constexpr std::size_t pool_max = 4096;
+constexpr std::size_t pool_looks = 16;  // spare lists that are looked at before one more is made
+
+void bump(std::atomic<std::uint64_t>& counter) {
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+std::uint64_t key_of_text(std::string_view text) {
+    if (text.empty()) return 0;
+    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a: texts are short
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return mixed_key(hash);
+}
+
+std::uint64_t key_of_number(std::uint32_t number, std::uint64_t kind) { return mixed_key(kind << 32 | number); }
+
+bool same(const Endpoint& a, const Endpoint& b) {
+    return a.port == b.port && a.family == b.family && a.address == b.address;
+}
+
+// 0: not known. A Unix socket has no address that tells it from others.
+std::uint64_t key_of_connection(const Endpoint& client, const Endpoint& server) {
+    if (client.port == 0 || server.port == 0) return 0;
+    std::array<std::uint64_t, 4> words{};
+    std::memcpy(words.data(), client.address.data(), 16);
+    std::memcpy(words.data() + 2, server.address.data(), 16);
+    std::uint64_t key = std::uint64_t{client.port} << 16 | server.port;
+    for (const auto word : words) key = mixed_key(key ^ word);
+    return key;
+}
+
+// A trace that nobody has named is named after the request that it begins with.
+void name_trace(InlineString<32>& trace_id, std::uint64_t span_id) {
+    std::array<char, 32> text;
+    text.fill('0');
+    const std::array<std::uint64_t, 2> halves{mixed_key(span_id), span_id};
+    for (std::size_t i = 0; i < halves.size(); ++i) {
+        std::array<char, 16> digits;
+        const auto* end = std::to_chars(digits.data(), digits.data() + digits.size(), halves[i], 16).ptr;
+        const auto n = static_cast<std::size_t>(end - digits.data());
+        std::copy_n(digits.data(), n, text.begin() + static_cast<std::ptrdiff_t>(16 * (i + 1) - n));
+    }
+    trace_id.assign({text.data(), text.size()});
+}
+
+}  // namespace
+
+ParentLinks::ParentLinks(const ParentLinkLimits& limits)
+    : limits_(limits), requests_(limits.max_requests), calls_(limits.max_calls) {}
+
+// Null: there is no room to know anything of it.
+ParentLinks::ProcessThreads* ParentLinks::threads_of(std::uint32_t pid) {
+    if (const auto at = processes_.find(pid); at != processes_.end()) return &at->second;
+    if (processes_.size() >= limits_.max_processes) return nullptr;
+    return &processes_[pid];
+}
+
+// The call under way on this connection: the newest that was sent before. npos: none is known, or several may be meant.
+std::uint32_t ParentLinks::find_call(const Endpoint& client, const Endpoint& server, std::uint64_t before_ns) const {
+    auto found = Calls::npos;
+    const auto key = key_of_connection(client, server);
+    for (auto at = calls_.first(call_connection, key); at != Calls::npos; at = calls_.next(call_connection, at)) {
+        const auto& call = calls_.at(at);
+        if (!same(call.client, client) || !same(call.server, server) || call.sent_ns > before_ns) continue;
+        if (found != Calls::npos) return Calls::npos;
+        found = at;
+    }
+    return found;
+}
+
+void ParentLinks::request_read(const RequestRead& read) {
+    const auto& trace = read.request.trace;
+    if (trace.span_id == 0) return;
+    const auto process_key = key_of_number(read.pid, request_process);
+    auto* threads = threads_of(read.pid);
+    if (threads != nullptr && read.tid != 0) {
+        const auto beside = requests_.first(request_thread, key_of_number(read.tid, request_thread));
+        if (beside != Requests::npos && requests_.at(beside).answered_ns == 0) threads->shared = true;
+    }
+    OpenRequest request;
+    request.span_id = trace.span_id;
+    request.pid = read.pid;
+    request.tid = read.tid;
+    request.read_ns = read.read_ns;
+    request.overlaps = requests_.first(request_process, process_key) != Requests::npos;
+    request.has_own_trace = !trace.trace_id.empty();
+    request.trace_id = trace.trace_id;
+    if (const auto call = find_call(read.client, read.server, read.read_ns); call != Calls::npos) {
+        request.parent = {calls_.at(call).span_id, ParentMatch::connection};
+        if (request.trace_id.empty()) request.trace_id = calls_.at(call).trace_id;
+    }
+    bump(stats_.requests[static_cast<std::size_t>(request.parent.match)]);
+    const Requests::Keys keys{mixed_key(request.span_id),
+                              read.tid != 0 ? key_of_number(read.tid, request_thread) : 0,
+                              read.pid != 0 ? process_key : 0, key_of_text(trace.trace_id),
+                              key_of_text(trace.request_id)};
+    auto number = requests_.add(keys);
+    if (number == Requests::npos) {
+        forget_request(requests_.any());
+        bump(stats_.evicted);
+        number = requests_.add(keys);
+    }
+    requests_.at(number) = std::move(request);
+}
+
+void ParentLinks::response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) {
+    const auto number = requests_.first(request_span, mixed_key(span_id));
+    if (number == Requests::npos) return;
+    auto& request = requests_.at(number);
+    request.answered_ns = time_ns;
+    // bytes that had to wait leave in the context of whoever runs: that says nothing
+    if (by.tid == 0 || request.tid == 0 || by.pid != request.pid) return;
+    auto* threads = threads_of(request.pid);
+    if (threads == nullptr) return;
+    if (by.tid != request.tid)
+        threads->shared = true;
+    else if (request.overlaps)
+        ++threads->proofs;
+}
+
+// The only request of that process that has this key and is not being answered yet; one that is makes it doubtful.
+std::uint32_t ParentLinks::only(RequestWay way, std::uint64_t key, std::uint32_t pid) const {
+    auto found = Requests::npos;
+    for (auto at = requests_.first(way, key); at != Requests::npos; at = requests_.next(way, at)) {
+        if (requests_.at(at).pid != pid) continue;
+        if (found != Requests::npos) return Requests::npos;
+        found = at;
+    }
+    return found != Requests::npos && requests_.at(found).answered_ns == 0 ? found : Requests::npos;
+}
+
+std::uint32_t ParentLinks::find_parent(const RequestSent& sent, ParentMatch& match) {
+    const auto& trace = sent.call.trace;
+    if (sent.pid == 0) return Requests::npos;
+    match = ParentMatch::trace;
+    for (const auto& [way, text] : {std::pair{request_trace, trace.trace_id.view()},
+                                    std::pair{request_id, trace.request_id.view()}})
+        if (const auto at = only(way, key_of_text(text), sent.pid); at != Requests::npos) return at;
+    // a call of another trace is not this request's
+    const auto agrees = [&](std::uint32_t at) {
+        const auto& request = requests_.at(at);
+        return trace.trace_id.empty() || !request.has_own_trace || trace.trace_id.view() == request.trace_id.view();
+    };
+    const auto* threads = threads_of(sent.pid);
+    if (threads == nullptr) return Requests::npos;
+    if (!threads->shared && threads->proofs >= limits_.proofs) {
+        // here a thread without a request does work of its own
+        match = ParentMatch::thread;
+        const auto at = sent.tid != 0 ? only(request_thread, key_of_number(sent.tid, request_thread), sent.pid)
+                                      : Requests::npos;
+        return at != Requests::npos && agrees(at) ? at : Requests::npos;
+    }
+    if (threads->other_work != 0) return Requests::npos;
+    match = ParentMatch::process;
+    const auto at = only(request_process, key_of_number(sent.pid, request_process), sent.pid);
+    return at != Requests::npos && agrees(at) ? at : Requests::npos;
+}
+
+// A list that nobody reads any more, or a new one.
+std::shared_ptr<DownstreamCalls> ParentLinks::spare_calls() {
+    for (std::size_t i = 0; i < std::min(pool_looks, pool_.size()); ++i) {
+        pool_at_ = pool_at_ + 1 < pool_.size() ? pool_at_ + 1 : 0;
+        auto& one = pool_[pool_at_];
+        if (one.use_count() != 1) continue;
+        // pairs with the release of the reader's reference
+        std::atomic_thread_fence(std::memory_order_acquire);
+        one->count = one->dropped = 0;
+        one->waited_ns = 0;
+        return one;
+    }
+    auto made = std::make_shared<DownstreamCalls>();
+    if (pool_.size() < pool_max) pool_.push_back(made);
+    return made;
+}
+
+void ParentLinks::note_call(OpenRequest& request, const RequestSent& sent, ParentMatch match) {
+    if (!request.calls) request.calls = spare_calls();
+    auto& calls = *request.calls;
+    if (calls.count == DownstreamCalls::calls_max) {
+        ++calls.dropped;
+        return;
+    }
+    auto& call = calls.calls[calls.count++];
+    call = {};
+    call.span_id = sent.call.trace.span_id;
+    call.start_ns = sent.sent_ns;
+    call.match = match;
+    call.method = sent.call.method;
+    call.protocol = sent.call.protocol;
+    call.peer = sent.server;
+}
+
+void ParentLinks::request_sent(const RequestSent& sent) {
+    auto& trace = sent.call.trace;
+    if (trace.span_id == 0) return;
+    OpenCall call;
+    call.span_id = trace.span_id;
+    call.sent_ns = sent.sent_ns;
+    call.client = sent.client;
+    call.server = sent.server;
+    call.trace_id = trace.trace_id;
+    auto match = ParentMatch::none;
+    if (const auto at = find_parent(sent, match); at != Requests::npos) {
+        auto& request = requests_.at(at);
+        if (request.trace_id.empty()) name_trace(request.trace_id, request.span_id);
+        if (call.trace_id.empty()) call.trace_id = request.trace_id;
+        call.parent = {request.span_id, match};
+        note_call(request, sent, match);
+    }
+    bump(stats_.calls[static_cast<std::size_t>(call.parent.match)]);
+    const Calls::Keys keys{mixed_key(call.span_id), key_of_connection(sent.client, sent.server)};
+    auto number = calls_.add(keys);
+    if (number == Calls::npos) {
+        calls_.remove(calls_.any());
+        bump(stats_.evicted);
+        number = calls_.add(keys);
+    }
+    calls_.at(number) = call;
+}
+
+void ParentLinks::forget_request(std::uint32_t number) {
+    requests_.at(number).calls.reset();
+    requests_.remove(number);
+}
+
+void ParentLinks::dropped(std::uint64_t span_id) {
+    const auto key = mixed_key(span_id);
+    if (const auto at = requests_.first(request_span, key); at != Requests::npos) forget_request(at);
+    if (const auto at = calls_.first(call_span, key); at != Calls::npos) calls_.remove(at);
+}
+
+void ParentLinks::ended(Transaction& transaction) {
+    if (transaction.trace.span_id == 0) return;
+    if (transaction.side == Side::server)
+        end_request(transaction);
+    else
+        end_call(transaction);
+}
+
+void ParentLinks::end_request(Transaction& t) {
+    const auto at = requests_.first(request_span, mixed_key(t.trace.span_id));
+    if (at == Requests::npos) return;
+    auto& request = requests_.at(at);
+    t.trace.parent = request.parent.span_id;
+    t.trace.parent_match = request.parent.match;
+    if (t.trace.trace_id.empty()) t.trace.trace_id = request.trace_id;
+    if (request.parent.span_id != 0)
+        if (const auto call = calls_.first(call_span, mixed_key(request.parent.span_id)); call != Calls::npos)
+            calls_.at(call).answered_by = t.service;
+    if (request.calls) {
+        auto& calls = *request.calls;
+        const auto first_ns = t.time_ns - static_cast<std::uint64_t>(realtime_offset_ns_);
+        const auto end_ns = request.answered_ns != 0 ? request.answered_ns : first_ns + t.duration_ns;
+        auto covered_ns = request.read_ns;
+        for (std::uint32_t i = 0; i < calls.count; ++i) {
+            auto& call = calls.calls[i];
+            const auto until_ns = call.duration_ns < 0
+                                      ? end_ns
+                                      : std::min(end_ns, call.start_ns + static_cast<std::uint64_t>(call.duration_ns));
+            const auto from_ns = std::max(call.start_ns, covered_ns);
+            if (until_ns > from_ns) calls.waited_ns += until_ns - from_ns;
+            covered_ns = std::max(covered_ns, until_ns);
+            call.start_ns -= std::min(call.start_ns, first_ns);
+        }
+        t.downstream = std::move(request.calls);
+    }
+    forget_request(at);
+}
+
+void ParentLinks::end_call(Transaction& t) {
+    const auto at = calls_.first(call_span, mixed_key(t.trace.span_id));
+    if (at == Calls::npos) return;
+    const auto& call = calls_.at(at);
+    t.trace.parent = call.parent.span_id;
+    t.trace.parent_match = call.parent.match;
+    if (t.trace.trace_id.empty()) t.trace.trace_id = call.trace_id;
+    const auto parent = call.parent.span_id != 0 ? requests_.first(request_span, mixed_key(call.parent.span_id))
+                                                 : Requests::npos;
+    if (parent != Requests::npos && requests_.at(parent).calls) {
+        auto& calls = *requests_.at(parent).calls;
+        for (std::uint32_t i = 0; i < calls.count; ++i) {
+            auto& entry = calls.calls[i];
+            if (entry.span_id != t.trace.span_id) continue;
+            entry.duration_ns = static_cast<std::int64_t>(t.duration_ns);
+            entry.status = t.status;
+            entry.outcome = t.outcome;
+            entry.protocol = t.protocol;
+            entry.route = t.route;
+            entry.service = call.answered_by;
+            break;
+        }
+    }
+    calls_.remove(at);
+}
+
+void ParentLinks::other_work_began(std::uint32_t pid) {
+    if (pid == 0) return;
+    if (auto* threads = threads_of(pid)) ++threads->other_work;
+}
+
+void ParentLinks::other_work_ended(std::uint32_t pid) {
+    const auto at = processes_.find(pid);
+    if (at != processes_.end() && at->second.other_work > 0) --at->second.other_work;
+}
+
+}  // namespace sonde
