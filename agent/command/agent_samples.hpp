@@ -7,6 +7,7 @@
 
 #include "agent/history/history.hpp"
 #include "agent/metric/self_metrics.hpp"
+#include "agent/pipeline/parent_links.hpp"
 #include "agent/pipeline/tracker_stats.hpp"
 #include "agent/redact/record_redactor.hpp"
 #include "agent/sample/sampler.hpp"
@@ -20,8 +21,6 @@ Sample gauge_sample(const char* name, const char* help, std::uint64_t value,
                     std::vector<std::pair<std::string, std::string>> labels = {});
 
 void add_tracker(std::vector<Sample>& out, const TrackerStats& stats);
-void add_http2(std::vector<Sample>& out, const Http2Stats& stats);
-void add_links(std::vector<Sample>& out, const ParentLinkStats& stats);
 void add_http2(std::vector<Sample>& out, const Http2Stats& stats);
 void add_links(std::vector<Sample>& out, const ParentLinkStats& stats);
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor);

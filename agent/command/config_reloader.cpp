@@ -47,6 +47,7 @@ Result<PipelinePolicies> pipeline_policies(const Config& config) {
     policies.sampling = *sampling;
     policies.discovery = *discovery;
     policies.trusted_proxies = std::move(*trusted);
+    policies.trace_headers = config.trace_headers;
     policies.routes = config.routes;
     return policies;
 }

@@ -6,6 +6,7 @@
 
 #include "agent/http/server.hpp"
 #include "agent/identity/discovery.hpp"
+#include "agent/protocol/trace_context.hpp"
 #include "agent/redact/policy_set.hpp"
 #include "agent/route/route_table.hpp"
 #include "agent/sample/policy.hpp"
@@ -27,6 +28,7 @@ struct Config {
     std::vector<SinkOptions> sinks;         // besides that file; each name once
     double interval_s = 1.0;                // refresh of the terminal table, seconds
     std::vector<std::string> trusted_proxies{"127.0.0.0/8", "::1", "unix"};  // whose word about clients counts
+    TraceHeaderNames trace_headers;
     DiscoveryConfig discovery;
     RouteLimits routes;
     RedactionSetup redaction;

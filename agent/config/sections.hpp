@@ -32,6 +32,7 @@ const Schema& config_schema();
 // One per file section_*.cpp.
 void describe_agent(Section<Config>& config);  // profile, http, events, terminal
 void describe_capture(Section<Config>& config);
+void describe_traces(Section<Config>& config);
 void describe_resources(Section<Config>& config);
 void describe_discovery(Section<Config>& config);
 void describe_routes(Section<Config>& config);

@@ -14,8 +14,8 @@ constexpr std::size_t spare_max = 1024;
 ConnectionTracker::ConnectionTracker(const TrackerLimits& limits, Deliver deliver, WebSocketEvents* websockets)
     : limits_(limits),
       websockets_(websockets),
-      http1_(limits_, realtime_offset_ns_, trusted_proxies_, stats_, reads_, websockets_, deliver),
-      http2_(limits_, realtime_offset_ns_, trusted_proxies_, http2_stats_, std::move(deliver)) {
+      http1_(limits_, realtime_offset_ns_, trusted_proxies_, trace_headers_, stats_, reads_, websockets_, deliver),
+      http2_(limits_, realtime_offset_ns_, trusted_proxies_, trace_headers_, http2_stats_, std::move(deliver)) {
     spare_.reserve(spare_max);
 }
 

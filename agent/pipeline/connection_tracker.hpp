@@ -32,6 +32,8 @@ public:
     void set_realtime_offset_ns(std::int64_t offset_ns) { realtime_offset_ns_ = offset_ns; }
     // Whose word about the client counts in the requests from now on; at first those of this machine.
     void set_trusted_proxies(TrustedProxies trusted) { trusted_proxies_ = std::move(trusted); }
+    // Which headers name traces and requests from now on.
+    void set_trace_headers(const TraceHeaderNames& names) { trace_headers_ = names.in_lower_case(); }
     void on(const ConnOpen& event);
     void on(const ConnClose& event);
     void on(const Head& event);
@@ -58,6 +60,7 @@ private:
     const TrackerLimits limits_;
     std::int64_t realtime_offset_ns_ = 0;
     TrustedProxies trusted_proxies_ = TrustedProxies::local();
+    TraceHeaderNames trace_headers_;
     ThreadReads reads_;
     TrackerStats stats_;
     WebSocketEvents* const websockets_;

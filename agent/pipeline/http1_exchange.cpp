@@ -142,7 +142,7 @@ void Http1Exchange::finish_cut_head(Connection& c, MessageStream& stream, const 
     const std::span<const char> bytes(stream.head);
     stream.head_cut = true;
     if (event.is_request) {
-        const auto head = parse_request_head(bytes, {});
+        const auto head = parse_request_head(bytes, {.trace_headers = &trace_headers_});
         if (head.state != ParseState::need_more || head.method.empty()) return stream.close();
         stream.head_done(0, BodyFraming::until_close, 0);
         take_request(c, head, event);
@@ -168,7 +168,7 @@ Http1Exchange::Next Http1Exchange::take_message(Connection& c, MessageStream& st
         return Next::done;
     };
     if (event.is_request) {
-        const auto head = parse_request_head(bytes, {});
+        const auto head = parse_request_head(bytes, {.trace_headers = &trace_headers_});
         if (head.state == ParseState::invalid) return make_unreadable(c), Next::done;
         if (head.state == ParseState::need_more && !cut) return wait_for_rest();
         stream.head_cut = head.state == ParseState::need_more;

@@ -23,11 +23,13 @@ public:
 
     // All references outlive the exchange. realtime_offset_ns: CLOCK_REALTIME − CLOCK_MONOTONIC.
     Http1Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns,
-                  const TrustedProxies& trusted_proxies, TrackerStats& stats, ThreadReads& reads,
+                  const TrustedProxies& trusted_proxies, const TraceHeaderNames& trace_headers, TrackerStats& stats,
+                  ThreadReads& reads,
                   WebSocketEvents* websockets, Deliver deliver)
         : limits_(limits),
           realtime_offset_ns_(realtime_offset_ns),
           trusted_proxies_(trusted_proxies),
+          trace_headers_(trace_headers),
           stats_(stats),
           reads_(reads),
           websockets_(websockets),
@@ -82,6 +84,7 @@ private:
     const TrackerLimits& limits_;
     const std::int64_t& realtime_offset_ns_;
     const TrustedProxies& trusted_proxies_;
+    const TraceHeaderNames& trace_headers_;
     TrackerStats& stats_;
     ThreadReads& reads_;
     WebSocketEvents* const websockets_;

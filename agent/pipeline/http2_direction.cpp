@@ -269,7 +269,7 @@ bool Http2Session::Direction::inflate(Http2Stream* stream, bool opens) {
     fields_of_ = stream;
     status_ = 0;
     has_pseudo_field_ = false;
-    trace_ = {};
+    trace_ = TraceHeaders(*session_.limits_.trace_headers);
     forwarded_ = {};
     text_used_ = 0;
     const auto result = inflater_.inflate(block_, *this);

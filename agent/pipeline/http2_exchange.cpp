@@ -30,6 +30,7 @@ Http2Stream first_stream(const PendingRequest& upgrade) {
 void Http2Exchange::begin(Connection& c) {
     Http2Limits limits;
     limits.quiet_ns = limits_.quiet_ns;
+    limits.trace_headers = &trace_headers_;
     auto deliver = [this, &c](Transaction& t, std::uint32_t pid) {
         t.tls = c.tls;
         t.time_ns += static_cast<std::uint64_t>(realtime_offset_ns_);

@@ -18,10 +18,12 @@ public:
 
     // All references outlive the exchange and the connections. realtime_offset_ns: CLOCK_REALTIME − CLOCK_MONOTONIC.
     Http2Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns,
-                  const TrustedProxies& trusted_proxies, Http2Stats& stats, Deliver deliver)
+                  const TrustedProxies& trusted_proxies, const TraceHeaderNames& trace_headers, Http2Stats& stats,
+                  Deliver deliver)
         : limits_(limits),
           realtime_offset_ns_(realtime_offset_ns),
           trusted_proxies_(trusted_proxies),
+          trace_headers_(trace_headers),
           stats_(stats),
           deliver_(std::move(deliver)) {}
 
@@ -41,6 +43,7 @@ private:
     const TrackerLimits& limits_;
     const std::int64_t& realtime_offset_ns_;
     const TrustedProxies& trusted_proxies_;
+    const TraceHeaderNames& trace_headers_;
     Http2Stats& stats_;
     const Deliver deliver_;
     RequestObserver* observer_ = nullptr;

@@ -24,6 +24,7 @@ struct Http2Limits {
     std::size_t max_held = 64;               // records of a direction that wait for bytes before them
     std::size_t max_block_bytes = 65'536;    // of one header block, CONTINUATION included
     std::uint64_t quiet_ns = 2'000'000'000;  // a stream whose end was missed ends after this silence
+    const TraceHeaderNames* trace_headers = &TraceHeaderNames::defaults();  // outlive the session
 };
 
 // Number of things over all sessions; single writer, readable from any thread.

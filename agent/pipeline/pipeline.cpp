@@ -71,6 +71,7 @@ Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
       tracker_(
           options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }, this) {
     tracker_.set_trusted_proxies(options_.policies.trusted_proxies);
+    tracker_.set_trace_headers(options_.policies.trace_headers);
     tracker_.set_observer(this);
 }
 

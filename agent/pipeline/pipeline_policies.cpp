@@ -39,6 +39,7 @@ void Pipeline::adopt(PreparedPolicies prepared) {
     }
     discovery_.adopt(policies.discovery);
     tracker_.set_trusted_proxies(policies.trusted_proxies);
+    tracker_.set_trace_headers(policies.trace_headers);
     routes_.set_limits(policies.routes);
     routes_.hide_again();
     processes_.read_again();

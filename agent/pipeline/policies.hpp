@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "agent/identity/discovery.hpp"
+#include "agent/protocol/trace_context.hpp"
 #include "agent/protocol/trusted_proxies.hpp"
 #include "agent/redact/record_redactor.hpp"
 #include "agent/route/route_table.hpp"
@@ -17,6 +18,7 @@ struct PipelinePolicies {
     std::shared_ptr<const SamplingPolicy> sampling = SamplingPolicy::defaults();
     std::shared_ptr<const DiscoveryRules> discovery = DiscoveryRules::defaults();
     TrustedProxies trusted_proxies = TrustedProxies::local();
+    TraceHeaderNames trace_headers{};
     RouteLimits routes{};
 };
 

@@ -171,6 +171,7 @@ bool parse_request_line(RequestHead& head, std::string_view line) {
 
 RequestHead parse_request_head(std::span<const char> bytes, const Http1Limits& limits) {
     RequestHead head;
+    head.trace = TraceHeaders(*limits.trace_headers);
     Lines lines(bytes);
     std::string_view line;
     do {  // empty lines before a request are skipped (§2.2)

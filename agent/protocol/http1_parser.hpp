@@ -16,6 +16,7 @@ namespace sonde {
 struct Http1Limits {
     std::size_t max_head_bytes = 65536;
     std::size_t max_headers = 256;
+    const TraceHeaderNames* trace_headers = &TraceHeaderNames::defaults();  // outlive the call
 };
 
 // Headers that decide where a message ends (RFC 9112 §6).

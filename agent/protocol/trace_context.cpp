@@ -89,14 +89,11 @@ bool TraceHeaders::take(std::string_view name, std::string_view value) {
         std::string_view name;
         std::string_view TraceHeaders::*value;
     };
-    static constexpr std::array<Known, 8> known{{{"traceparent", &TraceHeaders::traceparent},
+    static constexpr std::array<Known, 5> known{{{"traceparent", &TraceHeaders::traceparent},
                                                  {"b3", &TraceHeaders::b3},
                                                  {"x-b3-traceid", &TraceHeaders::b3_trace_id},
                                                  {"x-b3-spanid", &TraceHeaders::b3_span_id},
-                                                 {"x-amzn-trace-id", &TraceHeaders::amzn_trace_id},
-                                                 {"x-trace-id", &TraceHeaders::trace_id},
-                                                 {"x-request-id", &TraceHeaders::request_id},
-                                                 {"x-correlation-id", &TraceHeaders::correlation_id}}};
+                                                 {"x-amzn-trace-id", &TraceHeaders::amzn_trace_id}}};
     for (const auto& header : known) {
         if (header.name.size() != name.size() || !equals_ignoring_case(name, header.name)) continue;
         // a second traceparent makes both void (§3.2.1); of the others the first counts
@@ -106,7 +103,29 @@ bool TraceHeaders::take(std::string_view name, std::string_view value) {
             this->*header.value = value;
         return true;
     }
-    return false;
+    const auto take_named = [&](const std::vector<std::string>& names, auto& values) {
+        for (std::size_t i = 0; i < names.size() && i < values.size(); ++i) {
+            if (names[i].size() != name.size() || !equals_ignoring_case(name, names[i])) continue;
+            if (values[i].empty()) values[i] = value;
+            return true;
+        }
+        return false;
+    };
+    // one name may stand in both lists
+    const bool is_trace_id = take_named(names_->trace_id, trace_ids);
+    return take_named(names_->request_id, request_ids) || is_trace_id;
+}
+
+TraceHeaderNames TraceHeaderNames::in_lower_case() const {
+    auto names = *this;
+    for (auto* list : {&names.trace_id, &names.request_id})
+        for (auto& name : *list) std::transform(name.begin(), name.end(), name.begin(), ascii_lower);
+    return names;
+}
+
+const TraceHeaderNames& TraceHeaderNames::defaults() {
+    static const TraceHeaderNames names;
+    return names;
 }
 
 TraceContext trace_context(const TraceHeaders& headers) {
@@ -115,11 +134,15 @@ TraceContext trace_context(const TraceHeaders& headers) {
         if (is_id(headers.b3_span_id, 16) && take_trace_id(context, headers.b3_trace_id))
             context.parent_span_id.assign(headers.b3_span_id);
         else if (!take_amzn(context, headers.amzn_trace_id))
-            take_trace_id(context, headers.trace_id);
+            std::any_of(headers.trace_ids.begin(), headers.trace_ids.end(),
+                        [&](std::string_view id) { return take_trace_id(context, id); });
     }
-    for (const auto id : {headers.request_id, headers.correlation_id, headers.trace_id}) {
-        if (id.empty() || !is_visible(id)) continue;
-        context.request_id.assign(id);
+    // an X-Trace-Id that is no trace id still names the request
+    for (const auto* ids : {&headers.request_ids, &headers.trace_ids}) {
+        const auto id = std::find_if(ids->begin(), ids->end(),
+                                     [](std::string_view text) { return !text.empty() && is_visible(text); });
+        if (id == ids->end()) continue;
+        context.request_id.assign(*id);
         break;
     }
     return context;

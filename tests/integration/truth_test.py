@@ -9,9 +9,10 @@ from truth.matrix import SERVERS, print_matrix
 # head and body in two sends; an event loop that answers with writev; a ring; a Unix socket
 ROWS = (("nginx", "curl"), ("apache2", "ab"), ("haproxy", "curl"), ("gunicorn gthread", "wrk"), ("Node http", "wrk"),
         ("io_uring default", "wrk"), ("io_uring async", "curl"), ("unix gunicorn", "ab"))
-# HTTP/2 inside TLS: a library inside the socket calls, behind deferred accept, with memory BIOs, of Go; and without TLS
+# HTTP/2 inside TLS: a library inside the socket calls, behind deferred accept, with memory BIOs, of Go; and without TLS,
+# also behind deferred accept
 HTTP2_ROWS = (("nginx http2", "h2load", True), ("apache2 http2", "curl", True), ("grpcio", "grpc", True),
-              ("caddy http2", "h2load", True), ("nghttpd", "h2load", False))
+              ("caddy http2", "h2load", True), ("nghttpd", "h2load", False), ("nghttpx", "h2load", False))
 
 
 class Truth(SondeTest):

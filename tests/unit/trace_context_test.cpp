@@ -62,6 +62,20 @@ TEST(TraceContext, AmazonAndPlainIds) {
     EXPECT_EQ(from({{"X-Trace-Id", "abc-1"}}).request_id.view(), "abc-1");
 }
 
+TEST(TraceContext, OtherNamesOfHeaders) {
+    const auto names = TraceHeaderNames{{"My-Trace", "x-trace-id"}, {"My-Request"}}.in_lower_case();
+    const auto with = [&](std::initializer_list<std::pair<std::string_view, std::string_view>> headers) {
+        TraceHeaders taken(names);
+        for (const auto& [name, value] : headers) taken.take(name, value);
+        return trace_context(taken);
+    };
+    EXPECT_EQ(with({{"my-trace", trace}}).trace_id.view(), trace);
+    EXPECT_EQ(with({{"X-Trace-Id", "0123456789abcdef"}, {"MY-TRACE", trace}}).trace_id.view(), trace);
+    EXPECT_EQ(with({{"My-Trace", "no id"}, {"X-Trace-Id", trace}}).trace_id.view(), trace);
+    EXPECT_EQ(with({{"My-Request", "r-1"}, {"X-Request-ID", "r-2"}}).request_id.view(), "r-1");
+    EXPECT_TRUE(with({{"X-Request-ID", "r-2"}}).request_id.empty());
+}
+
 TEST(TraceContext, RequestIdGoesBeforeCorrelationId) {
     EXPECT_EQ(from({{"X-Correlation-ID", "c"}, {"X-Request-ID", "r"}}).request_id.view(), "r");
     EXPECT_EQ(from({{"X-Correlation-ID", "c"}}).request_id.view(), "c");

@@ -52,7 +52,26 @@ export function place_holders(t, served) {
   return out.sort((a, b) => b.width - a.width).slice(0, 6);
 }
 
-// Which of `candidates` (client side, same process) were made in the time of the server's request t, and how sure that
+// The calls that the agent knows to be t's own. candidates (client side, same process) and peers (what the servers on
+// this machine saw) add what they know, where they were kept. → as place_calls
+export function place_downstream(t, candidates, peers) {
+  const [origin_s] = parse_time(t.time);
+  const start = microseconds(t, origin_s);
+  const whole = Math.max(1, t.duration_ns);
+  return t.downstream.map((call) => {
+    const from = Math.min(1, call.start_ns / whole);
+    const kept = candidates.find((c) => c.trace?.span_id === call.span_id);
+    const peer = peers.find((p) => p.trace?.parent?.span_id === call.span_id) ?? null;
+    return {
+      // without an end it was still under way when the request ended
+      transaction: kept ?? { ...call, path: null, server: call.peer, duration_ns: call.duration_ns ?? t.duration_ns - call.start_ns },
+      from, width: Math.min(1 - from, (call.duration_ns ?? whole) / whole), certainty: call.match, service: call.service, peer,
+      peer_offset: peer ? Math.max(0, ((microseconds(peer, origin_s) - start) * 1e3 - call.start_ns) / whole) : 0,
+    };
+  });
+}
+
+// Where the agent knows of none: which of `candidates` (client side, same process) were made in the time of the server's request t, and how sure that
 // is; peers: what the servers on this machine saw of them. → [{transaction, from, width, certainty, peer, peer_offset}]
 export function place_calls(t, candidates, peers) {
   const [origin_s] = parse_time(t.time);
@@ -60,6 +79,7 @@ export function place_calls(t, candidates, peers) {
   const whole = Math.max(0.001, t.duration_ns / 1e3);
   const out = [];
   for (const call of candidates) {
+    if (call.trace?.parent) continue; // it is known to be another's
     const from = (microseconds(call, origin_s) - start) / whole;
     const width = call.duration_ns / 1e3 / whole;
     if (from < 0 || from > 1 || from + width > 1.02) continue; // one that outlives it is not its own

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import * as format from "../../../agent/console/page/format.js";
 import { link, parse } from "../../../agent/console/page/address.js";
 import { Rates } from "../../../agent/console/page/rates.js";
-import { place_calls, place_holders, place_phases } from "../../../agent/console/page/waterfall.js";
+import { place_calls, place_downstream, place_holders, place_phases } from "../../../agent/console/page/waterfall.js";
 import { topology } from "../../../agent/console/page/topology.js";
 import { row } from "./rows.js";
 
@@ -67,6 +67,20 @@ test("waterfall: calls of its thread in its time, with what the other side saw",
   assert.deepEqual(found.map((c) => [c.transaction.id, c.certainty, c.from]), [["a", "thread", 0.5], ["d", "process", 0.6]]);
   assert.equal(found[0].peer.id, "p");
   assert.ok(Math.abs(found[0].peer_offset - 0.02) < 1e-9);
+});
+
+test("waterfall: calls that the agent has linked lie where it says, guesses leave those of others out", () => {
+  const call = (span_id, start, duration_ns) => ({ span_id, match: "thread", service: "stock:9", method: "GET", route: "/stock",
+    peer: { address: "127.0.0.1", port: 9 }, status: 200, start_ns: start, duration_ns });
+  const t = transaction({ downstream: [call("a", 10 * ms, 20 * ms), call("b", 60 * ms, null)] });
+  const kept = transaction({ id: "c-1", side: "client", trace: { span_id: "a", parent: { span_id: "t", match: "thread" } } });
+  const served = transaction({ id: "p", time: "2026-11-21T12:00:00.112000000Z", trace: { parent: { span_id: "a", match: "connection" } } });
+  const placed = place_downstream(t, [kept], [served]);
+  assert.deepEqual(placed.map((c) => [c.transaction.id, c.from, c.width, c.certainty, c.peer?.id]),
+    [["c-1", 0.1, 0.2, "thread", "p"], [undefined, 0.6, 0.4, "thread", undefined]]);
+  assert.ok(Math.abs(placed[0].peer_offset - 0.02) < 1e-6);
+  assert.equal(placed[1].transaction.duration_ns, 40 * ms);
+  assert.deepEqual(place_calls(transaction({ duration_ns: 200 * ms }), [kept], []), []);
 });
 
 test("waterfall: who was served while it waited", () => {

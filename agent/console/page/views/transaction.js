@@ -5,7 +5,7 @@ import { link } from "../address.js";
 import { bytes, day_and_clock, duration, NOTHING, parse_time, share, visible } from "../format.js";
 import { h } from "../dom.js";
 import { method_of, name_of, PHASES, PHASE_WORDS, status_of, endpoint_link_of } from "../parts.js";
-import { place_calls, place_holders, place_phases } from "../waterfall.js";
+import { place_calls, place_downstream, place_holders, place_phases } from "../waterfall.js";
 
 export const needs = ["transactions/"];
 export const name = () => "Request";
@@ -34,6 +34,11 @@ const LOOK_BACK_S = 10;
 
 const CERTAINTY = {
   trace: "same trace",
+  thread: "by the thread that served it",
+  process: "the only request that its process served",
+};
+const GUESS = {
+  trace: "same trace",
   thread: "by the same thread, in its time",
   process: "by the same process, in its time; may belong to another request",
 };
@@ -42,8 +47,10 @@ function call_lane(call, whole_ns) {
   const t = call.transaction;
   const inside = call.peer ? place_phases(call.peer) : [];
   const scale = t.duration_ns / whole_ns;
-  return lane(h("a", { href: link("transaction", { id: t.id }) }, h("b", {}, method_of(t)), " ", h("bdi", {}, name_of(t.path ?? t.route, 60))),
-    `to ${visible(t.host || t.server?.address || "?").replace(/:\d+$/, "")}, port ${t.server?.port ?? "?"}, ${CERTAINTY[call.certainty]}`, duration(t.duration_ns),
+  const title = [h("b", {}, method_of(t)), " ", h("bdi", {}, name_of(t.path ?? t.route, 60))];
+  const who = call.service ?? t.host?.replace(/:\d+$/, "") ?? t.server?.address ?? "?";
+  return lane(t.id ? h("a", { href: link("transaction", { id: t.id }) }, title) : h("span", {}, title),
+    `to ${visible(who)}, port ${t.server?.port ?? "?"}, ${(call.service === undefined ? GUESS : CERTAINTY)[call.certainty]}`, duration(t.duration_ns),
     bar(call.from, call.width, "call", `${duration(t.duration_ns)}, status ${t.status ?? NOTHING}`),
     inside.map((p) => bar(call.from + call.peer_offset + p.from * (call.peer.duration_ns / t.duration_ns) * scale,
       p.width * (call.peer.duration_ns / whole_ns), `inner phase-${p.phase}`, `${p.phase} ${duration(p.ns)} there`)));
@@ -68,6 +75,7 @@ function waterfall(t, calls, holders) {
       holders.map(holder_lane), calls.map((call) => call_lane(call, t.duration_ns))),
     phases.some((p) => p.span) ? h("p", { class_: "note" },
       "Pale: the time in which it fell, in turns with the others there. Full: how long it took in all.") : null,
+    t.downstream_dropped ? h("p", { class_: "note" }, `${t.downstream_dropped} more calls are not shown.`) : null,
     unseen.length ? h("p", { class_: "note" }, `Not observed: ${unseen.join(", ")}.`) : null);
 }
 
@@ -83,7 +91,8 @@ function facts(t) {
     ["Process", t.process && `${visible(t.process.comm ?? "?")}, pid ${t.process.pid}${t.process.tid ? `, thread ${t.process.tid}` : ""}`],
     ["Program", t.process?.exe && visible(t.process.exe)], ["Container", t.container?.id],
     ["Pod", t.k8s && [t.k8s.namespace, t.k8s.pod].filter(Boolean).join(" / ")],
-    ["Trace", t.trace?.trace_id], ["Span", t.trace?.span_id], ["Parent span", t.trace?.parent_span_id], ["Request id", t.trace?.request_id && visible(t.trace.request_id)],
+    ["Trace", t.trace?.trace_id], ["Span", t.trace?.span_id], ["Parent span", t.trace?.parent_span_id], ["Asked for by", t.trace?.parent?.span_id],
+    ["Waited for calls", t.downstream_ns === undefined ? null : duration(t.downstream_ns)], ["Request id", t.trace?.request_id && visible(t.trace.request_id)],
     ["In, out", `${bytes(t.request_bytes)}, ${bytes(t.response_bytes)}`],
     ["Stands for", t.sample_weight > 1 ? `${t.sample_weight} like it` : null],
   ];
@@ -119,7 +128,8 @@ async function around(t, signal) {
   ]);
   const same_connection = (a, b) => a.server?.port === b.server?.port && a.client?.port === b.client?.port && a.path === b.path;
   return {
-    calls: place_calls(t, calls.transactions, served.transactions),
+    calls: t.downstream ? place_downstream(t, calls.transactions, served.transactions)
+      : place_calls(t, calls.transactions, served.transactions),
     holders: place_holders(t, served.transactions),
     other_end: ends.transactions.find((e) => same_connection(e, t) && overlap(e, t)),
   };
