@@ -17,7 +17,7 @@ static __always_inline void flush(struct conn *conn, __u32 direction)
 		const struct websocket_direction *at = &conn->websocket[direction];
 
 		if (at->news && at->told_ns + WEBSOCKET_TELL_NS < flush_before_ns)
-			websocket__emit(conn, direction, 0);
+			websocket__emit_inline(conn, direction, 0);
 		return;
 	}
 	if (conn->waiting[direction].passed.time_ns < flush_before_ns)

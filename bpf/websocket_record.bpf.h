@@ -8,9 +8,10 @@
 /* User space hears of a busy connection so often; flush.bpf.c tells the rest of one that fell silent. */
 #define WEBSOCKET_TELL_NS 1000000000ULL
 
-static __noinline int websocket__emit(struct conn *conn, __u32 direction, __u32 flags)
+/* Inline with a direction that is a constant: an iterator's buffer has no variable offsets. */
+static __always_inline int websocket__emit_inline(struct conn *conn, const __u32 direction, __u32 flags)
 {
-	struct websocket_direction *at = &conn->websocket[direction & 1];
+	struct websocket_direction *at = &conn->websocket[direction];
 	struct sonde_websocket *record;
 
 	record = emit__reserve(SONDE_REC_WEBSOCKET, sizeof(*record), sizeof(*record), conn->cookie, flags);
@@ -28,6 +29,12 @@ static __noinline int websocket__emit(struct conn *conn, __u32 direction, __u32 
 	at->news = 0;
 	emit__submit(record);
 	return 0;
+}
+
+static __noinline int websocket__emit(struct conn *conn, __u32 direction, __u32 flags)
+{
+	return direction == SONDE_IN ? websocket__emit_inline(conn, SONDE_IN, flags)
+				     : websocket__emit_inline(conn, SONDE_OUT, flags);
 }
 
 /* The connection ends: conn_close follows. */
