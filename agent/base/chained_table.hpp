@@ -8,9 +8,9 @@
 
 namespace sonde {
 
-// Values in a bounded pool, found by any of `Ways` 64-bit keys. Each index is a hash of doubly linked chains through the
-// entries, newest first; key 0: not in that index. No allocation once it has grown to what it holds at a time. Keys are
-// spread by the caller (mixed_key). One thread.
+// Values in a bounded pool, found by any of `Ways` 64-bit keys. Each index is a hash of doubly linked chains through
+// the entries, newest first; key 0: not in that index. No allocation once it has grown to what it holds at a time. Keys
+// are spread by the caller (mixed_key). One thread.
 template <typename Value, std::size_t Ways>
 class ChainedTable {
 public:
@@ -77,9 +77,7 @@ private:
         bool used = false;
     };
 
-    std::uint32_t& head_of(std::size_t way, std::uint64_t key) {
-        return heads_[way][key & (heads_[way].size() - 1)];
-    }
+    std::uint32_t& head_of(std::size_t way, std::uint64_t key) { return heads_[way][key & (heads_[way].size() - 1)]; }
     void link(std::uint32_t number, std::size_t way, std::uint64_t key) {
         auto& link = entries_[number].links[way];
         link = {key, npos, npos};

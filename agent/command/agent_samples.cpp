@@ -77,9 +77,9 @@ void add_links(std::vector<Sample>& out, const ParentLinkStats& stats) {
         out.push_back(counter_sample("sonde_parent_links_total",
                                      "Number of calls that were sent, and of requests that were read, by how the "
                                      "transaction was told that they belong to.",
-                                     stats.calls[i].load(std::memory_order_relaxed), {{"of", "call"}, {"match", match}}));
-        out.push_back(counter_sample("sonde_parent_links_total", "",
-                                     stats.requests[i].load(std::memory_order_relaxed),
+                                     stats.calls[i].load(std::memory_order_relaxed),
+                                     {{"of", "call"}, {"match", match}}));
+        out.push_back(counter_sample("sonde_parent_links_total", "", stats.requests[i].load(std::memory_order_relaxed),
                                      {{"of", "request"}, {"match", match}}));
     }
     out.push_back(counter_sample("sonde_parent_links_evicted_total",

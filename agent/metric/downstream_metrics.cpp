@@ -83,7 +83,8 @@ void DownstreamMetrics::observe(const Transaction& transaction) {
 std::vector<prometheus::MetricFamily> DownstreamMetrics::Collect() const {
     auto waited = counters("sonde_http_server_downstream_seconds_total",
                            "Time in which requests had at least one call of their own under way.");
-    auto number = counters("sonde_http_server_downstream_calls_total", "Number of calls made while requests were served.");
+    auto number =
+        counters("sonde_http_server_downstream_calls_total", "Number of calls made while requests were served.");
     auto seconds = counters("sonde_http_server_downstream_call_seconds_total",
                             "Durations of the calls made while requests were served; of calls at once each counts.");
     const auto add = [](prometheus::MetricFamily& to, const std::vector<prometheus::ClientMetric::Label>& labels,

@@ -24,8 +24,7 @@ public:
     // All references outlive the exchange. realtime_offset_ns: CLOCK_REALTIME − CLOCK_MONOTONIC.
     Http1Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns,
                   const TrustedProxies& trusted_proxies, const TraceHeaderNames& trace_headers, TrackerStats& stats,
-                  ThreadReads& reads,
-                  WebSocketEvents* websockets, Deliver deliver)
+                  ThreadReads& reads, WebSocketEvents* websockets, Deliver deliver)
         : limits_(limits),
           realtime_offset_ns_(realtime_offset_ns),
           trusted_proxies_(trusted_proxies),

@@ -34,8 +34,8 @@ void Http1Exchange::assign_read(Connection& c, PendingRequest& request, bool sha
             {request.transaction, c.remote, c.local, request.read.pid, request.read.tid, 0, request.read_ns});
 }
 
-// The thread that sends is the client. What had to wait leaves in the context of whoever runs then: where the connection
-// has been read by another process, nobody is known.
+// The thread that sends is the client. What had to wait leaves in the context of whoever runs then: where the
+// connection has been read by another process, nobody is known.
 void Http1Exchange::tell_sent(Connection& c, PendingRequest& request, const ThreadClock& by) {
     request.read = by;
     if (observer_ == nullptr || c.side != Side::client) return;

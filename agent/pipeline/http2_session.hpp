@@ -162,7 +162,7 @@ private:
     RequestObserver* observer_ = nullptr;  // null: nobody
     const Endpoint* local_ = nullptr;      // with observer_
     const Endpoint* remote_ = nullptr;
-    const Http2Frames* now_ = nullptr;     // while it is being read
+    const Http2Frames* now_ = nullptr;  // while it is being read
     Direction requests_{*this, true};
     Direction responses_{*this, false};
     std::vector<Open> open_;  // by id, rising: as a client must open them (RFC 9113 §5.1.1)

@@ -100,8 +100,7 @@ void ParentLinks::request_read(const RequestRead& read) {
         if (request.trace_id.empty()) request.trace_id = calls_.at(call).trace_id;
     }
     bump(stats_.requests[static_cast<std::size_t>(request.parent.match)]);
-    const Requests::Keys keys{mixed_key(request.span_id),
-                              read.tid != 0 ? key_of_number(read.tid, request_thread) : 0,
+    const Requests::Keys keys{mixed_key(request.span_id), read.tid != 0 ? key_of_number(read.tid, request_thread) : 0,
                               read.pid != 0 ? process_key : 0, key_of_text(trace.trace_id),
                               key_of_text(trace.request_id)};
     auto number = requests_.add(keys);
@@ -143,8 +142,8 @@ std::uint32_t ParentLinks::find_parent(const RequestSent& sent, ParentMatch& mat
     const auto& trace = sent.call.trace;
     if (sent.pid == 0) return Requests::npos;
     match = ParentMatch::trace;
-    for (const auto& [way, text] : {std::pair{request_trace, trace.trace_id.view()},
-                                    std::pair{request_id, trace.request_id.view()}})
+    for (const auto& [way, text] :
+         {std::pair{request_trace, trace.trace_id.view()}, std::pair{request_id, trace.request_id.view()}})
         if (const auto at = only(way, key_of_text(text), sent.pid); at != Requests::npos) return at;
     // a call of another trace is not this request's
     const auto agrees = [&](std::uint32_t at) {
@@ -156,8 +155,8 @@ std::uint32_t ParentLinks::find_parent(const RequestSent& sent, ParentMatch& mat
     if (!threads->shared && threads->proofs >= limits_.proofs) {
         // here a thread without a request does work of its own
         match = ParentMatch::thread;
-        const auto at = sent.tid != 0 ? only(request_thread, key_of_number(sent.tid, request_thread), sent.pid)
-                                      : Requests::npos;
+        const auto at =
+            sent.tid != 0 ? only(request_thread, key_of_number(sent.tid, request_thread), sent.pid) : Requests::npos;
         return at != Requests::npos && agrees(at) ? at : Requests::npos;
     }
     if (threads->other_work != 0) return Requests::npos;
@@ -284,8 +283,8 @@ void ParentLinks::end_call(Transaction& t) {
     t.trace.parent = call.parent.span_id;
     t.trace.parent_match = call.parent.match;
     if (t.trace.trace_id.empty()) t.trace.trace_id = call.trace_id;
-    const auto parent = call.parent.span_id != 0 ? requests_.first(request_span, mixed_key(call.parent.span_id))
-                                                 : Requests::npos;
+    const auto parent =
+        call.parent.span_id != 0 ? requests_.first(request_span, mixed_key(call.parent.span_id)) : Requests::npos;
     if (parent != Requests::npos && requests_.at(parent).calls) {
         auto& calls = *requests_.at(parent).calls;
         for (std::uint32_t i = 0; i < calls.count; ++i) {

@@ -64,11 +64,11 @@ private:
         std::uint32_t pid = 0;
         std::uint32_t tid = 0;
         std::uint64_t read_ns = 0;
-        std::uint64_t answered_ns = 0;   // first byte of its answer; 0: none yet
-        bool overlaps = false;           // another request of the process was open when it was read
-        bool has_own_trace = false;      // trace_id was in its headers
-        InlineString<32> trace_id;       // of the trace that it and its calls are in; empty: none yet
-        Parent parent;                   // the call that asked for it
+        std::uint64_t answered_ns = 0;           // first byte of its answer; 0: none yet
+        bool overlaps = false;                   // another request of the process was open when it was read
+        bool has_own_trace = false;              // trace_id was in its headers
+        InlineString<32> trace_id;               // of the trace that it and its calls are in; empty: none yet
+        Parent parent;                           // the call that asked for it
         std::shared_ptr<DownstreamCalls> calls;  // start_ns is CLOCK_MONOTONIC as yet
     };
     struct OpenCall {

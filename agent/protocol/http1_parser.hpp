@@ -53,7 +53,7 @@ struct ResponseHead : Framing {
     ParseState state = ParseState::need_more;
     int minor_version = 1;
     bool websocket = false;  // it has Sec-WebSocket-Accept (RFC 6455 §4.2.2)
-    int status = 0;  // 100 … 999; 0 until the status line is complete
+    int status = 0;          // 100 … 999; 0 until the status line is complete
     std::size_t consumed = 0;
 };
 

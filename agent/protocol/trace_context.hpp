@@ -26,11 +26,11 @@ struct TraceHeaderNames {
 
 // Header values as they came, empty where there was none; views into the head.
 struct TraceHeaders {
-    std::string_view traceparent;     // W3C Trace Context, levels 1 and 2, §3.2
-    std::string_view b3;              // B3 single header
-    std::string_view b3_trace_id;     // X-B3-TraceId
-    std::string_view b3_span_id;      // X-B3-SpanId
-    std::string_view amzn_trace_id;   // X-Amzn-Trace-Id
+    std::string_view traceparent;                                         // W3C Trace Context, levels 1 and 2, §3.2
+    std::string_view b3;                                                  // B3 single header
+    std::string_view b3_trace_id;                                         // X-B3-TraceId
+    std::string_view b3_span_id;                                          // X-B3-SpanId
+    std::string_view amzn_trace_id;                                       // X-Amzn-Trace-Id
     std::array<std::string_view, TraceHeaderNames::names_max> trace_ids;  // in the order of the names
     std::array<std::string_view, TraceHeaderNames::names_max> request_ids;
 
@@ -46,8 +46,8 @@ private:
 };
 
 // What the headers say, strictly: an id that breaks its format (upper case in traceparent, all zeros, wrong length)
-// is none, and the next header is asked. In this order: traceparent, b3, X-B3-*, X-Amzn-Trace-Id, the names of trace ids. Ids of
-// 64 bits are widened with zeros on the left. The span id is left alone.
+// is none, and the next header is asked. In this order: traceparent, b3, X-B3-*, X-Amzn-Trace-Id, the names of trace
+// ids. Ids of 64 bits are widened with zeros on the left. The span id is left alone.
 TraceContext trace_context(const TraceHeaders& headers);
 
 }  // namespace sonde

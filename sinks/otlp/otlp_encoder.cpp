@@ -134,7 +134,8 @@ const OtlpEncoder::Ids& OtlpEncoder::ids_of(const Transaction& transaction) {
     if (has_trace && transaction.trace.parent != 0) {
         ids_.parent.resize(span_id_bytes);
         big_endian(transaction.trace.parent, ids_.parent.data());
-    } else if (!has_trace || !bytes_of_hex(transaction.trace.parent_span_id, span_id_bytes, ids_.parent)) ids_.parent.clear();
+    } else if (!has_trace || !bytes_of_hex(transaction.trace.parent_span_id, span_id_bytes, ids_.parent))
+        ids_.parent.clear();
     return ids_;
 }
 

@@ -5,8 +5,8 @@
 typedef __u8 payload_source;
 static long payload__load(payload_source* bytes, __u64 offset, void* to, __u32 n);
 
-#include "bpf/http_run.bpf.h"
 #include "bpf/http2.bpf.h"
+#include "bpf/http_run.bpf.h"
 
 #include "tests/support/kernel_double.h"
 
@@ -58,7 +58,9 @@ __u64 bpf_ringbuf_query(void* map, __u64 flags) { return 0; }
 __u32 bpf_get_smp_processor_id(void) { return 0; }
 __u64 bpf_ktime_get_ns(void) { return running->now_ns; }
 __u64 bpf_get_current_task(void) { return 0; }
-struct task_struct *bpf_get_current_task_btf(void) { return 0; }
+struct task_struct* bpf_get_current_task_btf(void) {
+    return 0;
+}
 
 long bpf_loop(__u32 steps, void* callback, void* context, __u64 flags) {
     long (*step)(__u64 index, void* context) = callback;
