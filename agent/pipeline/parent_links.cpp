@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "agent/protocol/trusted_proxies.hpp"
+
 namespace sonde {
 namespace {
 
@@ -95,7 +97,9 @@ void ParentLinks::request_read(const RequestRead& read) {
     request.overlaps = requests_.first(request_process, process_key) != Requests::npos;
     request.has_own_trace = !trace.trace_id.empty();
     request.trace_id = trace.trace_id;
-    if (const auto call = find_call(read.client, read.server, read.read_ns); call != Calls::npos) {
+    // a socket for both families tells of IPv4 as of IPv6
+    const auto call = find_call(unmapped(read.client), unmapped(read.server), read.read_ns);
+    if (call != Calls::npos) {
         request.parent = {calls_.at(call).span_id, ParentMatch::connection};
         if (request.trace_id.empty()) request.trace_id = calls_.at(call).trace_id;
     }
@@ -205,8 +209,8 @@ void ParentLinks::request_sent(const RequestSent& sent) {
     OpenCall call;
     call.span_id = trace.span_id;
     call.sent_ns = sent.sent_ns;
-    call.client = sent.client;
-    call.server = sent.server;
+    call.client = unmapped(sent.client);
+    call.server = unmapped(sent.server);
     call.trace_id = trace.trace_id;
     auto match = ParentMatch::none;
     if (const auto at = find_parent(sent, match); at != Requests::npos) {
@@ -217,7 +221,7 @@ void ParentLinks::request_sent(const RequestSent& sent) {
         note_call(request, sent, match);
     }
     bump(stats_.calls[static_cast<std::size_t>(call.parent.match)]);
-    const Calls::Keys keys{mixed_key(call.span_id), key_of_connection(sent.client, sent.server)};
+    const Calls::Keys keys{mixed_key(call.span_id), key_of_connection(call.client, call.server)};
     auto number = calls_.add(keys);
     if (number == Calls::npos) {
         calls_.remove(calls_.any());

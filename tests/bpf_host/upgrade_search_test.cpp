@@ -1,29 +1,21 @@
-#include "bpf/shared/upgrade_search.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
 #include <string_view>
 
+#include "tests/support/upgrade_wire.hpp"
+
 namespace sonde {
 namespace {
 
 constexpr std::uint32_t start = 0xfffffff0;  // sequence numbers wrap early on
 
-// One piece, as bpf/http2.bpf.h takes it.
-void search_piece(sonde_upgrade_search& search, std::uint32_t seq, std::string_view bytes) {
-    std::uint32_t offset = 0;
-    if (sonde_upgrade_align(&search, seq, static_cast<std::uint32_t>(bytes.size()), &offset) == 0) return;
-    for (; offset < bytes.size() && search.active != 0; ++offset)
-        sonde_upgrade_byte(&search, static_cast<std::uint8_t>(bytes[offset]));
-}
-
 sonde_upgrade_search search_of(std::string_view bytes, std::size_t cut = 1 << 20) {
     sonde_upgrade_search search;
     sonde_upgrade_begin(&search, start);
     for (std::size_t at = 0; at < bytes.size(); at += cut)
-        search_piece(search, start + static_cast<std::uint32_t>(at), bytes.substr(at, cut));
+        test::search_upgrade(search, start + static_cast<std::uint32_t>(at), bytes.substr(at, cut));
     return search;
 }
 
@@ -70,13 +62,13 @@ TEST(UpgradeSearch, FirstBytesThatMayBecomeOne) {
 TEST(UpgradeSearch, RetransmissionsAreSkippedAndAHoleEndsIt) {
     sonde_upgrade_search search;
     sonde_upgrade_begin(&search, start);
-    search_piece(search, start, std::string_view(websocket).substr(0, 30));
-    search_piece(search, start, std::string_view(websocket).substr(0, 30));
-    search_piece(search, start + 20, std::string_view(websocket).substr(20));
+    test::search_upgrade(search, start, std::string_view(websocket).substr(0, 30));
+    test::search_upgrade(search, start, std::string_view(websocket).substr(0, 30));
+    test::search_upgrade(search, start + 20, std::string_view(websocket).substr(20));
     EXPECT_EQ(search.found, 1);
     sonde_upgrade_begin(&search, start);
-    search_piece(search, start, std::string_view(websocket).substr(0, 30));
-    search_piece(search, start + 31, std::string_view(websocket).substr(31));
+    test::search_upgrade(search, start, std::string_view(websocket).substr(0, 30));
+    test::search_upgrade(search, start + 31, std::string_view(websocket).substr(31));
     EXPECT_EQ(search.found, 0);
     EXPECT_EQ(search.active, 0);
 }

@@ -221,6 +221,20 @@ TEST_F(ParentLinksTest, ARequestIsLinkedToTheCallOnItsConnection) {
     EXPECT_EQ(ended.trace.trace_id.view(), root.trace.trace_id.view());
 }
 
+TEST_F(ParentLinksTest, IPv4OnASocketOfBothFamiliesIsTheSameConnection) {
+    const auto mapped = [](const Endpoint& e) {
+        Endpoint wide;
+        wide.family = AF_INET6;
+        wide.port = e.port;
+        wide.address = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, e.address[3]};
+        return wide;
+    };
+    const auto client = endpoint(1, 50000), server = endpoint(1, 8080);
+    sent(1, 7, 10, {}, {}, client, server);
+    read(3, 20, 12, {}, {}, pid + 1, mapped(client), mapped(server));
+    EXPECT_EQ(match_of(request_ends(3, 12, 15)), ParentMatch::connection);
+}
+
 TEST_F(ParentLinksTest, TwoCallsUnderWayOnAConnectionNameNobody) {
     const auto client = endpoint(1, 50000), server = endpoint(1, 8080);
     sent(1, 7, 10, {}, {}, client, server);
