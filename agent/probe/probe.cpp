@@ -274,6 +274,11 @@ private:
 
     void start_deferred() {
         Feature feature{"http2_deferred", false, "", "HTTP/2 requests that came with a connection's handshake"};
+        if (!packet_) {
+            feature.detail = "HTTP/2 is not followed";
+            features_.push_back(std::move(feature));
+            return;
+        }
         forget_libbpf_words();
         deferred_.reset(deferred_bpf__open());
         if (deferred_) share_maps(*deferred_);

@@ -6,6 +6,8 @@
 #include <boost/json.hpp>
 #include <random>
 
+#include "agent/model/downstream.hpp"
+
 namespace sonde {
 namespace {
 
@@ -219,6 +221,60 @@ TEST(EventJson, AppendsWithoutAllocation) {
     append_event_json(out, full_transaction());
     EXPECT_EQ(out.data(), data);
     EXPECT_EQ(out, "before\n" + encode(full_transaction()));
+}
+
+TEST(EventJson, WritesWhoseCallItIsAndItsOwnCalls) {
+    auto t = full_transaction();
+    t.trace.trace_id.assign("4bf92f3577b34da6a3ce929d0e0e4736");
+    t.trace.span_id = 0xab;
+    t.trace.parent = 0xcd;
+    t.trace.parent_match = ParentMatch::connection;
+    auto calls = std::make_shared<DownstreamCalls>();
+    calls->count = 2;
+    calls->dropped = 1;
+    calls->waited_ns = 1'500'000;
+    auto& first = calls->calls[0];
+    first.span_id = 0xef;
+    first.start_ns = 100;
+    first.duration_ns = 200;
+    first.status = 503;
+    first.outcome = Outcome::error;
+    first.match = ParentMatch::thread;
+    first.method = {"GET"};
+    first.route = "/stock/{id}";
+    first.service = "stock";
+    first.peer = {.address = {10, 0, 0, 6}, .port = 81, .family = AF_INET};
+    t.downstream = calls;
+    const auto line = parse(encode(t));
+    EXPECT_EQ(json::serialize(line.at("trace")),
+              R"({"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00000000000000ab",)"
+              R"("parent":{"span_id":"00000000000000cd","match":"connection"}})");
+    EXPECT_EQ(line.at("downstream_ns"), 1'500'000);
+    EXPECT_EQ(line.at("downstream_dropped"), 1);
+    EXPECT_EQ(
+        json::serialize(line.at("downstream").at(0)),
+        R"({"span_id":"00000000000000ef","match":"thread","service":"stock","method":"GET","route":"/stock/{id}",)"
+        R"("peer":{"address":"10.0.0.6","port":81},"protocol":"http/1.1","status":503,"outcome":"error",)"
+        R"("start_ns":100,"duration_ns":200})");
+    EXPECT_TRUE(line.at("downstream").at(1).at("duration_ns").is_null());
+    EXPECT_TRUE(line.at("downstream").at(1).at("peer").is_null());
+    EXPECT_TRUE(line.at("unobserved").as_array().empty());
+}
+
+TEST(EventJson, WritesAWebSocket) {
+    auto t = full_transaction();
+    t.protocol = Protocol::websocket;
+    t.status = 101;
+    t.websocket.messages = {3, -1};
+    t.websocket.bytes = {30, -1};
+    t.websocket.close_code = 1001;
+    t.websocket.has_closer = true;
+    t.websocket.closed_by = Side::client;
+    const auto line = parse(encode(t));
+    EXPECT_EQ(json::serialize(line.at("websocket")),
+              R"({"messages_received":3,"messages_sent":null,"bytes_received":30,"bytes_sent":null,)"
+              R"("close_code":1001,"closed_by":"client"})");
+    EXPECT_EQ(json::serialize(line.at("unobserved")), R"(["messages_sent","bytes_sent"])");
 }
 
 TEST(EventJson, WritesLoss) {
