@@ -20,6 +20,7 @@
 const volatile struct sonde_config sonde_cfg = {
     .capture_bytes = 512,
     .wake_bytes = 2 << 20,
+    .log_bytes = 4096,
 };
 
 /* Purpose: records to user space. Size: set by user space before load. Full: the record is counted as lost.

@@ -6,6 +6,18 @@
 #include "bpf/emit.bpf.h"
 #include "bpf/thread_clock.bpf.h"
 
+/* The register in which Go keeps the running goroutine's g (ABIInternal), as it was at the system call. */
+static __always_inline __u64 socket_read__strand(void)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+#if defined(__TARGET_ARCH_arm64)
+	return ((struct user_pt_regs *)regs)->regs[28];
+#else
+	return regs->r14;
+#endif
+}
+
 /* Everything before copied_seq has been read, by the running thread. */
 static __always_inline void socket_read__emit(struct conn *conn, __u32 copied_seq, __u32 flags)
 {
@@ -24,6 +36,7 @@ static __always_inline void socket_read__emit(struct conn *conn, __u32 copied_se
 	conn->owner_tid = tid;
 	read->copied_seq = copied_seq;
 	read->pad = 0;
+	read->strand = socket_read__strand();
 	read->h.flags |= thread_clock__read(&read->thread, read->h.time_ns);
 	emit__submit(read);
 }

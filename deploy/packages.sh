@@ -10,7 +10,7 @@ demo_packages=(nginx-light python3)  # and node: nodejs, unless there is one
 # shellcheck disable=SC2034
 test_packages=(libgtest-dev libbenchmark-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus
     curl python3 shellcheck zstd util-linux mount git apache2-bin apache2-utils haproxy gunicorn openssl wget uvicorn
-    python3-uvloop python3-httptools openjdk-17-jdk-headless golang-go caddy nodejs
+    python3-uvloop python3-httptools openjdk-17-jdk-headless golang-go caddy nodejs node-express python3-flask python3-fastapi
     nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio python3-websockets node-ws victoria-metrics fio e2fsprogs
     chromium fonts-dejavu-core)
 # shellcheck disable=SC2034

@@ -30,6 +30,17 @@ std::size_t capacity_of(const QueueOptions& options) {
     return std::min(fit, std::bit_ceil(options.records));
 }
 
+// A slot keeps its record until it is used again, but must keep neither a dead process nor lines that are wanted back.
+void let_go(Record& record) {
+    if (auto* transaction = std::get_if<Transaction>(&record)) {
+        transaction->process.reset();
+        transaction->logs.reset();
+        transaction->downstream.reset();
+    } else if (auto* log = std::get_if<LogLinePtr>(&record)) {
+        log->reset();
+    }
+}
+
 bool is_error(const Transaction& transaction) {
     return transaction.outcome == Outcome::error || transaction.status >= 500;
 }
@@ -184,17 +195,16 @@ bool Delivery::hand_over() {
             auto* record = queue_.front();
             if (record == nullptr) return false;
             in_hand_ = *record;
-            if (auto* transaction = std::get_if<Transaction>(record)) transaction->process.reset();
+            let_go(*record);
             queue_.pop();
         }
         sink_->write(in_hand_);
-        if (auto* transaction = std::get_if<Transaction>(&in_hand_)) transaction->process.reset();
+        let_go(in_hand_);
     } else {
         auto* record = queue_.front();
         if (record == nullptr) return false;
         sink_->write(*record);
-        // The slot keeps the rest until it is used again, but must not keep a dead process in memory.
-        if (auto* transaction = std::get_if<Transaction>(record)) transaction->process.reset();
+        let_go(*record);
         queue_.pop();
     }
     add_one(delivered_);
@@ -220,7 +230,7 @@ void Delivery::flush() {
         if (was_able) std::fprintf(stderr, "sonde: sink %s: %s\n", name_.c_str(), status.error().message().c_str());
         return;
     }
-    flushed_ = delivered_.load(std::memory_order_relaxed);
+    flushed_.store(delivered_.load(std::memory_order_relaxed), std::memory_order_release);
     flushed_failed_ = sink_->stats().failed_records;
 }
 
@@ -234,7 +244,9 @@ void Delivery::publish_sink_stats() {
 DeliveryStats Delivery::stats() const {
     DeliveryStats stats;
     // delivered before offered: read the other way round, more could seem delivered than was offered
+    stats.flushed = flushed_.load(std::memory_order_acquire);
     stats.delivered = delivered_.load(std::memory_order_acquire);
+    if (paced_ != nullptr) stats.flushed = stats.delivered;
     stats.dropped = dropped_.load(std::memory_order_acquire);
     stats.filtered = filtered_.load(std::memory_order_acquire);
     stats.offered = offered_.load(std::memory_order_acquire);

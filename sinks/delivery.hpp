@@ -40,6 +40,7 @@ struct DeliveryStats {
     std::uint64_t filtered = 0;   // the sink does not want such records
     std::uint64_t dropped = 0;    // the queue was full, or (Overflow::sample) too full
     std::uint64_t delivered = 0;  // handed to the sink's write(); what became of them is in `sink`
+    std::uint64_t flushed = 0;    // of them, before the last good flush; of a sink with its own pace: all
     std::uint64_t queued = 0;     // waiting now
     std::uint64_t peak = 0;       // most that ever waited
     std::uint64_t capacity = 0;
@@ -149,8 +150,8 @@ private:
     alignas(64) std::atomic<std::uint64_t> delivered_{0};
     std::atomic<std::uint64_t> peak_{0};
     std::atomic<bool> able_{true};
-    std::uint64_t flushed_ = 0;         // delivered_ at the last good flush
-    std::uint64_t flushed_failed_ = 0;  // the sink's failed_records then
+    std::atomic<std::uint64_t> flushed_{0};  // delivered_ at the last good flush
+    std::uint64_t flushed_failed_ = 0;       // the sink's failed_records then
     std::atomic<std::size_t> left_{0};
     mutable std::mutex sink_stats_mutex_;
     SinkStats sink_stats_;  // as of the last batch

@@ -14,6 +14,9 @@ namespace sonde {
 // Allocates only when `out` has to grow. Any thread.
 void append_event_json(std::string& out, const Record& record);
 
+// The line of a log record, under the same promises.
+void append_log_json(std::string& out, const LogLine& log);
+
 // Appends the text as a JSON string with its quotes, under the same promise. Go reads it as a string literal, too.
 void append_json_string(std::string& out, std::string_view text);
 

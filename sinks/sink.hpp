@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "agent/base/result.hpp"
+#include "agent/model/log_line.hpp"
 #include "agent/model/loss.hpp"
 #include "agent/model/transaction.hpp"
 #include "sinks/delivery/export_stats.hpp"
@@ -19,7 +20,7 @@ struct LossRecord {
     std::uint64_t in_flight = 0;  // in the ring when the counts were read: seen so far − delivered − lost
 };
 
-using Record = std::variant<Transaction, LossRecord>;
+using Record = std::variant<Transaction, LossRecord, LogLinePtr>;
 
 // Number of records and bytes over the sink's life.
 struct SinkStats {

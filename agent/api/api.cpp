@@ -4,6 +4,7 @@
 
 #include "agent/api/answer.hpp"
 #include "agent/api/endpoints_api.hpp"
+#include "agent/api/logs_api.hpp"
 #include "agent/api/machine_api.hpp"
 #include "agent/api/response_cache.hpp"
 #include "agent/api/transactions_api.hpp"
@@ -28,6 +29,14 @@ void add_history(Handlers& handlers, const History& history) {
 
 void add_api(Handlers& handlers, const ApiSources& sources) {
     if (sources.history != nullptr) add_history(handlers, *sources.history);
+    if (sources.history != nullptr && sources.logs != nullptr) {
+        handlers["/api/v1/logs"] = [&logs = *sources.logs, &history = *sources.history](const Request& r) {
+            return logs_answer(logs, history, r);
+        };
+        handlers["/api/v1/logs/templates"] = [&logs = *sources.logs](const Request& r) {
+            return log_templates_answer(logs, r);
+        };
+    }
     add_machine_api(handlers, sources);
 }
 

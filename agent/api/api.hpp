@@ -9,6 +9,7 @@
 
 #include "agent/api/health.hpp"
 #include "agent/history/history.hpp"
+#include "agent/history/log_store.hpp"
 #include "agent/http/server.hpp"
 #include "agent/model/loss.hpp"
 
@@ -26,6 +27,7 @@ struct ApiFeature {
 struct ApiSources {
     std::string version;
     const History* history = nullptr;
+    const LogStore* logs = nullptr;                                 // with a history
     std::vector<std::shared_ptr<prometheus::Collectable>> metrics;  // as /metrics
     std::shared_ptr<const prometheus::Collectable> resources;       // the part with process_*
     std::function<std::vector<ApiFeature>()> features;

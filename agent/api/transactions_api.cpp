@@ -1,9 +1,9 @@
 #include "agent/api/transactions_api.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "agent/api/answer.hpp"
+#include "agent/api/run_number.hpp"
 
 namespace sonde {
 namespace {
@@ -11,32 +11,18 @@ namespace {
 constexpr std::uint64_t limit_default = 100, limit_most = 1000;
 constexpr std::size_t body_most = std::size_t{4} << 20;
 
-// Names this run of the agent: a number of a transaction means nothing after a restart.
-std::string run_of(const History& history) { return std::to_string(history.unix_time_s(history.started_s())); }
-
-// "RUN-NUMBER"; of another run or malformed: nothing.
-std::optional<std::uint64_t> number_of(const History& history, std::string_view id) {
-    const auto dash = id.find('-');
-    if (dash == std::string_view::npos) return std::nullopt;
-    std::int64_t run = 0;
-    std::uint64_t number = 0;
-    const auto head = id.substr(0, dash), tail = id.substr(dash + 1);
-    const auto read = [](std::string_view text, auto& value) {
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        return error == std::errc{} && end == text.data() + text.size();
-    };
-    if (!read(head, run) || !read(tail, number)) return std::nullopt;
-    // the clock may have been set since
-    const auto now = history.unix_time_s(history.started_s());
-    if (run != now && std::abs(run - now) > 2) return std::nullopt;
-    return number;
+std::string hex_of(std::uint64_t span_id) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out(16, '0');
+    for (std::size_t i = 0; i < 16; ++i) out[i] = digits[span_id >> (60 - 4 * i) & 0xFU];
+    return out;
 }
 
 // The events line with the id in front.
 void append_row(std::string& out, const History& history, const KeptTransaction& t) {
-    out += R"({"id":")" + run_of(history) + "-" + std::to_string(t.number) + R"(","kept_as":")";
+    out += R"({"id":")" + run_number(history, t.number) + R"(","kept_as":")";
     out += kept_as_names[static_cast<std::size_t>(t.kept_as)];
-    out += "\",";
+    out += R"(","span_id":")" + hex_of(t.span_id) + "\",";
     out += std::string_view(t.line).substr(1);
 }
 
@@ -48,6 +34,7 @@ public:
           method_(parameters.text("method")),
           status_(parameters.text("status").value_or("")),
           text_(parameters.text("q").value_or("")),
+          span_id_(parameters.text("span_id").value_or("")),
           side_(parameters.choice("side", {"any", "server", "client"})),
           outcome_(parameters.choice("outcome", {"any", "ok", "error", "aborted", "unobserved"})),
           kept_as_(parameters.choice("kept_as", {"any", "sampled", "failed", "slow"})),
@@ -68,8 +55,8 @@ public:
                (port_ == 0 || port_ == t.port) &&
                (kept_as_ == "any" || kept_as_ == kept_as_names[static_cast<std::size_t>(t.kept_as)]) &&
                (!service_ || *service_ == t.service) && (!route_ || *route_ == t.route) &&
-               (!method_ || *method_ == t.method.view()) && status_matches(t.status) &&
-               t.time_ns / 1'000'000'000 >= from_s_ && t.time_ns / 1'000'000'000 < to_s_ &&
+               (!method_ || *method_ == t.method.view()) && (span_id_.empty() || span_id_ == hex_of(t.span_id)) &&
+               status_matches(t.status) && t.time_ns / 1'000'000'000 >= from_s_ && t.time_ns / 1'000'000'000 < to_s_ &&
                (text_.empty() || t.line.find(text_) != std::string::npos);
     }
 
@@ -81,15 +68,14 @@ private:
         return status_[1] == 'x' ? digits[0] == status_[0] : digits == status_;
     }
     const std::optional<std::string_view> service_, route_, method_;
-    const std::string_view status_, text_, side_, outcome_, kept_as_;
+    const std::string_view status_, text_, span_id_, side_, outcome_, kept_as_;
     const std::uint64_t port_, pid_, min_ns_, from_s_, to_s_;
 };
 
 std::string answer_of(const History& history, const std::vector<const std::string*>& rows, std::uint64_t next,
                       std::uint64_t missed, bool restarted) {
-    std::string out = R"({"next":")" + run_of(history) + "-" + std::to_string(next) + R"(","missed":)" +
-                      std::to_string(missed) + R"(,"restarted":)" + (restarted ? "true" : "false") +
-                      R"(,"transactions":[)";
+    std::string out = R"({"next":")" + run_number(history, next) + R"(","missed":)" + std::to_string(missed) +
+                      R"(,"restarted":)" + (restarted ? "true" : "false") + R"(,"transactions":[)";
     for (std::size_t i = 0; i < rows.size(); ++i) {
         if (i > 0) out += ',';
         out += *rows[i];
@@ -138,8 +124,9 @@ Response after_cursor(const History& history, const TransactionFilter& filter, s
 }  // namespace
 
 Response transactions_answer(const History& history, const Request& request) {
-    Parameters parameters(request, {"after", "sort", "limit", "offset", "service", "route", "method", "status", "q",
-                                    "side", "outcome", "kept_as", "port", "pid", "min_duration_ns", "from", "to"});
+    Parameters parameters(
+        request, {"after", "sort", "limit", "offset", "service", "route", "method", "status", "q", "side", "outcome",
+                  "kept_as", "port", "pid", "min_duration_ns", "from", "to", "span_id"});
     const auto sort = parameters.choice("sort", {"time", "duration"});
     const auto limit = parameters.number("limit", limit_default, 1, limit_most);
     const auto offset = parameters.number("offset", 0, 0, 100'000);

@@ -72,6 +72,7 @@ std::vector<Sample> Agent::samples() const {
     add_http2(out, pipeline_->http2_stats());
     add_links(out, pipeline_->link_stats());
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
+    logs_->add_samples(out);
     if (watches_config_.load(std::memory_order_acquire))
         for (auto& sample : reloader_->samples()) out.push_back(std::move(sample));
     for (const auto& delivery : deliveries_) {
@@ -93,6 +94,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     if (!policies) return policies.error();
     PipelineOptions options;
     options.policies = std::move(*policies);
+    options.logs = AgentLogs::join_options(config.logs);
     // a recording has no kernel features: its processes are not this machine's
     options.read_proc = !features.empty();
     options.self_pid = options.read_proc ? static_cast<std::uint32_t>(::getpid()) : 0;
@@ -120,6 +122,10 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     metrics.push_back(agent->rpc_metrics_);
     metrics.push_back(agent->pipeline_->websocket_metrics());
     metrics.push_back(agent->pipeline_->downstream_metrics());
+    auto logs = AgentLogs::open(config.logs, *agent->pipeline_, agent->deliveries_, options.read_proc);
+    if (!logs) return logs.error();
+    agent->logs_ = std::move(*logs);
+    metrics.push_back(agent->logs_->metrics());
     agent->pipeline_->tick(source);  // times of day hold from the first record on
 
     std::vector<FeatureState> states;
@@ -165,11 +171,8 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     agent->address_ = config.listen.substr(0, config.listen.rfind(':') + 1) + std::to_string(agent->server_->port());
 
     if (!config.events_directory.empty()) {
-        auto sink = FileSink::open(config.events_directory);
-        if (!sink) return sink.error();
-        agent->file_sinks_.emplace_back((*sink)->name(), (*sink)->status());
-        agent->deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
-        agent->pipeline_->add(*agent->deliveries_.back());
+        const auto opened = agent->open_event_files(config.events_directory);
+        if (!opened) return opened.error();
     }
     for (const auto& sink : config.sinks) {
         auto delivery = make_delivery(sink, {.collect = collect});
@@ -183,9 +186,28 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     }
     if (agent->resources_) agent->resources_->start();
     if (agent->history_) agent->history_->start();
+    agent->logs_->start();
     agent->sample_health(source);  // who asks before the first tick is told of the sinks, too
     agent->sinks_open_.store(true, std::memory_order_release);
     return agent;
+}
+
+// Transactions and log lines have a file each: lines are many, and are kept for another time.
+Status Agent::open_event_files(const std::string& directory) {
+    FileSinkOptions transactions;
+    transactions.directory = directory;
+    auto logs = transactions;
+    logs.name = "file_logs";
+    logs.stem = "logs";
+    for (const auto& [options, carries] :
+         {std::pair{transactions, Pipeline::Carries::all_but_logs}, std::pair{logs, Pipeline::Carries::logs}}) {
+        auto sink = FileSink::open(options);
+        if (!sink) return sink.error();
+        file_sinks_.emplace_back((*sink)->name(), (*sink)->status());
+        deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
+        pipeline_->add(*deliveries_.back(), carries);
+    }
+    return done();
 }
 
 void Agent::watch_config(const ConfigRequest& request, const Config& config, int reload_fd) {
@@ -210,6 +232,7 @@ void Agent::add_api(Handlers& handlers, const Config& config, const EventSource&
         shown.push_back({feature.name, feature.enabled, feature.detail, feature.without});
     sonde::add_api(handlers, {.version = SONDE_VERSION,
                               .history = history_.get(),
+                              .logs = &logs_->store(),
                               .metrics = std::move(metrics),
                               .resources = resources_,
                               .features = [shown] { return shown; },
@@ -219,11 +242,14 @@ void Agent::add_api(Handlers& handlers, const Config& config, const EventSource&
 }
 
 void Agent::advance() {
+    pipeline_->advance(monotonic_ns());
+    logs_->advance(monotonic_ns());
     if (history_) history_->feed().advance(monotonic_ns());
 }
 
 void Agent::tick(const EventSource& source) {
     pipeline_->tick(source);
+    logs_->tick();
     sample_health(source);
 }
 
@@ -235,11 +261,13 @@ void Agent::sample_health(const EventSource& source) {
 
 Status Agent::stop(const EventSource& source) {
     if (reloader_) reloader_->stop();
+    logs_->stop_files();
     pipeline_->finish(source);
     server_.reset();
     std::size_t left = 0;
     for (auto& delivery : deliveries_) delivery->request_stop();  // all at once: one that hangs delays no other
     for (auto& delivery : deliveries_) left += delivery->stop();
+    logs_->finish(left);
     if (left > 0) return fail(std::to_string(left) + " records could not be written before the end");
     return done();
 }

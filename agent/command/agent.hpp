@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/api/health.hpp"
+#include "agent/command/agent_logs.hpp"
 #include "agent/command/config_reloader.hpp"
 #include "agent/command/label_redactor.hpp"
 #include "agent/config/config.hpp"
@@ -58,6 +59,7 @@ public:
 private:
     Agent() = default;
     [[nodiscard]] std::vector<Sample> samples() const;
+    Status open_event_files(const std::string& directory);
     void sample_health(const EventSource& source);
     void add_api(Handlers& handlers, const Config& config, const EventSource& source,
                  const std::vector<Feature>& features, std::vector<std::shared_ptr<prometheus::Collectable>> metrics);
@@ -73,6 +75,7 @@ private:
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
     std::vector<std::pair<std::string, std::shared_ptr<const FileSinkStatus>>> file_sinks_;
+    std::unique_ptr<AgentLogs> logs_;
     std::shared_ptr<ResourceCollector> resources_;  // null in a replay
     std::shared_ptr<LabelRedactor> labels_;         // of the resource collector
     std::unique_ptr<ConfigReloader> reloader_;

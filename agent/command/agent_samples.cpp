@@ -109,6 +109,60 @@ void add_sampling(std::vector<Sample>& out, const Sampler& sampler) {
         counter_sample("sonde_sampling_dropped_total", "", sampler.not_drawn(), {{"rule", "route_per_second"}}));
 }
 
+void add_log_join(std::vector<Sample>& out, const LogJoin& logs) {
+    const auto& stats = logs.stats();
+    const auto count = [&out](const char* name, const char* help, std::uint64_t value) {
+        out.push_back(counter_sample(name, help, value));
+    };
+    for (std::size_t match = 0; match < log_match_count; ++match)
+        out.push_back(counter_sample("sonde_log_lines_joined_total",
+                                     "Number of log lines by the rule that found their request; candidates: several "
+                                     "were open; none: no request was.",
+                                     stats.lines[match].load(), {{"match", std::string(log_match_names[match])}}));
+    count("sonde_log_lines_duplicate_total",
+          "Number of log lines that came from a write and from a file, and are one record.", stats.duplicates.load());
+    count("sonde_log_lines_early_total",
+          "Number of log lines that were joined before their time because too many waited.", stats.early_lines.load());
+    count("sonde_log_lines_over_total", "Number of log lines beyond what one transaction shows.",
+          stats.lines_over.load());
+    count("sonde_log_transactions_early_total",
+          "Number of transactions that were passed on before all of their lines could come.",
+          stats.early_transactions.load());
+    count("sonde_log_requests_untracked_total", "Number of requests that no line can find because too many were open.",
+          stats.untracked_requests.load());
+    count("sonde_log_bytes_cut_total",
+          "Number of bytes that were written to logs and are longer than what is captured.", logs.bytes_cut());
+    out.push_back(gauge_sample("sonde_log_lines_waiting", "Number of log lines that wait to be joined.",
+                               stats.waiting_lines.load()));
+    out.push_back(gauge_sample("sonde_log_transactions_held", "Number of transactions that wait for their lines.",
+                               stats.held_transactions.load()));
+}
+
+void add_tail(std::vector<Sample>& out, const TailStats& stats) {
+    const auto count = [&out](const char* name, const char* help, const std::atomic<std::uint64_t>& value) {
+        out.push_back(counter_sample(name, help, value.load(std::memory_order_relaxed)));
+    };
+    count("sonde_tail_records_total", "Number of records read from log files.", stats.records);
+    count("sonde_tail_bytes_total", "Number of bytes read from log files.", stats.bytes);
+    count("sonde_tail_lines_cut_total", "Number of lines in log files that were longer than the bound.",
+          stats.lines_cut);
+    count("sonde_tail_records_dropped_total", "Number of records that no sink took for logs.drop_after.",
+          stats.records_dropped);
+    count("sonde_tail_refusals_total", "Number of times that reading stopped because the queue was full.",
+          stats.refusals);
+    count("sonde_tail_rotations_total", "Number of log files that were renamed, deleted or truncated.",
+          stats.rotations);
+    count("sonde_tail_bytes_lost_total",
+          "Number of bytes that were truncated or deleted away before they were read, as far as known.",
+          stats.bytes_lost);
+    count("sonde_tail_files_refused_total", "Number of times that a log file could not be followed.",
+          stats.files_refused);
+    count("sonde_tail_checkpoint_failures_total", "Number of checkpoints that could not be written.",
+          stats.checkpoint_failures);
+    out.push_back(gauge_sample("sonde_tail_files", "Number of log files that are known.",
+                               stats.files_known.load(std::memory_order_relaxed)));
+}
+
 void add_history(std::vector<Sample>& out, const HistoryStats& stats) {
     out.push_back(gauge_sample("sonde_history_bytes", "Memory of the history behind the API.", stats.bytes));
     out.push_back(

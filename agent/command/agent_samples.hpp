@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "agent/correlate/log_join.hpp"
 #include "agent/history/history.hpp"
+#include "agent/log/tailed_file.hpp"
 #include "agent/metric/self_metrics.hpp"
 #include "agent/pipeline/parent_links.hpp"
 #include "agent/pipeline/tracker_stats.hpp"
@@ -25,6 +27,8 @@ void add_http2(std::vector<Sample>& out, const Http2Stats& stats);
 void add_links(std::vector<Sample>& out, const ParentLinkStats& stats);
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor);
 void add_sampling(std::vector<Sample>& out, const Sampler& sampler);
+void add_log_join(std::vector<Sample>& out, const LogJoin& logs);
+void add_tail(std::vector<Sample>& out, const TailStats& stats);
 void add_history(std::vector<Sample>& out, const HistoryStats& stats);
 
 }  // namespace sonde

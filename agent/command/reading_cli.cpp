@@ -58,6 +58,7 @@ void ReadingCommands::add_tail(CLI::App& app) {
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
     tail_->add_flag("--json", o.json, "JSON lines");
+    tail_->add_flag("--logs,!--no-logs", o.logs, "Log lines of each request below it");
 }
 
 void ReadingCommands::add_query(CLI::App& app) {

@@ -92,7 +92,13 @@ int run_command(const Config& config, const ConfigRequest& request) {
     const ReloadSignal reload;
     std::signal(SIGUSR1, [](int) { FileSink::request_rotation(); });
     ::prctl(PR_SET_NAME, "pipeline");
-    auto probe = Probe::prepare({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
+    const auto& capture = config.logs.capture;
+    auto probe = Probe::prepare({.capture_bytes = config.capture_bytes,
+                                 .ring_bytes = config.ring_kib << 10,
+                                 .log_bytes = capture.write_bytes,
+                                 .logs = {.enabled = capture.enabled,
+                                          .max_processes = capture.max_processes,
+                                          .processes = capture.processes}});
     if (!probe) return report(probe.error());
     auto source = RingSource::open(**probe);
     if (!source) return report(source.error());
@@ -110,7 +116,8 @@ int run_command(const Config& config, const ConfigRequest& request) {
     });
     if (!agent) return report(agent.error());
     if (const auto watched = (*probe)->watch_traffic(); !watched) return report(watched.error());
-    (*agent)->pipeline().set_watch((*probe)->tls());
+    (*agent)->pipeline().add_watch((*probe)->tls());
+    (*agent)->pipeline().add_watch((*probe)->logs());
     (*agent)->set_watching();
     greet(**agent, config, features);
     (*agent)->watch_config(request, config, reload.fd());

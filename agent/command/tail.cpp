@@ -106,6 +106,9 @@ private:
         if (is_own) return;  // our own questions
         const auto line = options_.json ? json::serialize(transaction) : tail_line(transaction, columns_, colour_);
         std::printf("%s\n", line.c_str());
+        if (options_.json || !options_.logs) return;
+        for (const auto& log : array_at(transaction, "logs"))
+            if (log.is_object()) std::printf("%s\n", tail_log_line(log.as_object(), columns_, colour_).c_str());
     }
 
     const TailOptions& options_;
@@ -169,6 +172,19 @@ std::string tail_line(const json::object& transaction, std::size_t columns, bool
     }
     const char* style = outcome == "error" || status >= 500 ? red : outcome != "ok" || status >= 400 ? yellow : nullptr;
     return colour && style != nullptr ? style + line + plain : line;
+}
+
+std::string tail_log_line(const json::object& log, std::size_t columns, bool colour) {
+    const auto level = text_at(log, "level");
+    const auto time = text_at(log, "time");
+    const auto percent = static_cast<int>(number_at(log, "confidence") * 100 + 0.5);
+    // as far as the requests' services stand, so that requests remain easy to tell from lines
+    const auto line = printable(time.size() >= 23 ? time.substr(11, 12) : time) + "   | " +
+                      fit_left(level.empty() ? "log" : printable(level), 6) + printable(text_at(log, "message")) +
+                      "  (" + printable(text_at(log, "match")) + " " + std::to_string(percent) + "%)";
+    const char* style = level == "error" || level == "fatal" ? red : level == "warn" ? yellow : nullptr;
+    const auto shown = columns == 0 || width_of(line) <= columns ? line : fit_left(line, columns);
+    return colour && style != nullptr ? style + shown + plain : shown;
 }
 
 int tail_command(const TailOptions& options) {

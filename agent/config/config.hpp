@@ -6,6 +6,7 @@
 
 #include "agent/http/server.hpp"
 #include "agent/identity/discovery.hpp"
+#include "agent/log/logs_options.hpp"
 #include "agent/protocol/trace_context.hpp"
 #include "agent/redact/policy_set.hpp"
 #include "agent/route/route_table.hpp"
@@ -33,6 +34,7 @@ struct Config {
     RouteLimits routes;
     RedactionSetup redaction;
     SamplingConfig sampling;
+    LogsOptions logs;
 };
 
 }  // namespace sonde

@@ -38,6 +38,7 @@ void describe_discovery(Section<Config>& config);
 void describe_routes(Section<Config>& config);
 void describe_redaction(Section<Config>& config);
 void describe_sampling(Section<Config>& config);
+void describe_logs(Section<Config>& config);
 void describe_sinks(Section<Config>& config);
 
 std::vector<SectionProblem> check_discovery(const Config& config);

@@ -15,7 +15,8 @@ constexpr std::uint64_t hand_over_every_ns = ns_per_s / 4;
 constexpr std::uint64_t slowest_span_s = 60;
 
 bool is_failed(const Transaction& t) {
-    return t.outcome == Outcome::error || t.outcome == Outcome::aborted || t.status >= 500;
+    return t.outcome == Outcome::error || t.outcome == Outcome::aborted || t.status >= 500 ||
+           (t.logs && t.logs->has_error);
 }
 
 }  // namespace
@@ -129,6 +130,7 @@ void HistoryFeed::keep(const Transaction& transaction, Tracked& endpoint) {
     row.number = number_;
     row.time_ns = transaction.time_ns;
     row.duration_ns = transaction.duration_ns;
+    row.span_id = transaction.trace.span_id;
     row.service = endpoint.key.service;
     row.route = endpoint.key.route;
     row.method = transaction.method;
@@ -140,6 +142,7 @@ void HistoryFeed::keep(const Transaction& transaction, Tracked& endpoint) {
     row.kept_as = reason;
     record_ = transaction;
     append_event_json(filling_.lines, record_);
+    std::get<Transaction>(record_).logs.reset();
     filling_.line_ends.push_back(filling_.lines.size());
     filling_.kept.push_back(std::move(row));
 }

@@ -20,6 +20,7 @@ struct KeptTransaction {
     std::uint64_t number = 0;  // of all transactions since the start, from 1
     std::uint64_t time_ns = 0;
     std::uint64_t duration_ns = 0;
+    std::uint64_t span_id = 0;
     std::string_view service, route;  // live as long as the agent
     InlineString<16> method;
     std::uint32_t pid = 0;  // 0: not observed

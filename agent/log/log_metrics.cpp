@@ -23,8 +23,8 @@ std::string LogMetrics::shown(std::string_view text) const {
     return options_.redact ? options_.redact(text) : std::string(text);
 }
 
-LogMetrics::Series& LogMetrics::series_of(const LogRecord& record) {
-    auto service = record.source.service, logger = record.logger;
+LogMetrics::Series& LogMetrics::series_of(const LogRecord& record, std::string_view service) {
+    auto logger = record.logger;
     for (int attempt = 0; attempt < 2; ++attempt) {
         const auto hash = mixed(mixed(static_cast<std::uint64_t>(record.severity), service), logger);
         const auto [begin, end] = by_hash_.equal_range(hash);
@@ -47,8 +47,8 @@ LogMetrics::Series& LogMetrics::series_of(const LogRecord& record) {
     return series_.front();  // not reached: the second attempt finds or makes one
 }
 
-void LogMetrics::add_error(const LogRecord& record) {
-    const auto key = mixed(record.template_hash, record.source.service);
+void LogMetrics::add_error(const LogRecord& record, std::string_view service) {
+    const auto key = mixed(record.template_hash, service);
     const std::lock_guard lock(mutex_);
     const auto found =
         std::find_if(templates_.begin(), templates_.end(), [&](const Template& known) { return known.key == key; });
@@ -64,15 +64,16 @@ void LogMetrics::add_error(const LogRecord& record) {
         place->error = place->count;
     }
     place->key = key;
-    place->service = record.source.service;
+    place->service = service;
     place->text = MessageTemplate(record.message).view();
     ++place->count;
 }
 
-void LogMetrics::add(const LogRecord& record) {
-    series_of(record).records.fetch_add(1, std::memory_order_relaxed);
+void LogMetrics::add(const LogRecord& record, std::string_view service) {
+    if (service.empty()) service = record.source.service;
+    series_of(record, service).records.fetch_add(1, std::memory_order_relaxed);
     if (record.severity >= Severity::error && record.template_hash != 0 && options_.templates_max > 0)
-        add_error(record);
+        add_error(record, service);
 }
 
 std::vector<prometheus::MetricFamily> LogMetrics::Collect() const {

@@ -33,7 +33,8 @@ struct LogMetricsOptions {
 class LogMetrics : public prometheus::Collectable {
 public:
     explicit LogMetrics(LogMetricsOptions options = {});
-    void add(const LogRecord& record);
+    // service: empty: the one that its source names.
+    void add(const LogRecord& record, std::string_view service = {});
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
 
 private:
@@ -48,8 +49,8 @@ private:
         std::uint64_t count = 0;  // an upper bound
         std::uint64_t error = 0;  // by how much at most it is too high
     };
-    Series& series_of(const LogRecord& record);
-    void add_error(const LogRecord& record);
+    Series& series_of(const LogRecord& record, std::string_view service);
+    void add_error(const LogRecord& record, std::string_view service);
     [[nodiscard]] std::string shown(std::string_view text) const;
 
     const LogMetricsOptions options_;

@@ -21,7 +21,7 @@ void RecordAssembler::clear() {
     forget(part_text_);
 }
 
-void RecordAssembler::hold(const LogLine& line) {
+void RecordAssembler::hold(const LogFileLine& line) {
     record_ = line;
     record_text_.assign(line.text);
     held_ = true;
@@ -36,7 +36,7 @@ bool RecordAssembler::hand_over(RecordTextHandler& handler) {
 }
 
 // What is beyond the bound is cut: the runtime cut the line before, so it is one that no bound of its own holds.
-void RecordAssembler::add_part(const LogLine& line) {
+void RecordAssembler::add_part(const LogFileLine& line) {
     if (!part_open_) {
         part_ = line;
         part_text_.clear();
@@ -49,7 +49,7 @@ void RecordAssembler::add_part(const LogLine& line) {
     part_.end = line.end;
 }
 
-bool RecordAssembler::feed(const LogLine& line, RecordTextHandler& handler) {
+bool RecordAssembler::feed(const LogFileLine& line, RecordTextHandler& handler) {
     if (line.unfinished) {
         add_part(line);
         return true;
@@ -71,7 +71,7 @@ bool RecordAssembler::feed(const LogLine& line, RecordTextHandler& handler) {
     return true;
 }
 
-bool RecordAssembler::feed_whole(const LogLine& line, RecordTextHandler& handler) {
+bool RecordAssembler::feed_whole(const LogFileLine& line, RecordTextHandler& handler) {
     if (!options_.multiline) return handler.on_text(line);
     auto rules = rules_;  // taken over once the line is
     const bool continues = rules.continues(line.text);

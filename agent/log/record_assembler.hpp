@@ -10,7 +10,7 @@
 namespace sonde {
 
 // One line of a file: the application's own bytes, whatever a container runtime put around them taken off.
-struct LogLine {
+struct LogFileLine {
     std::string_view text;      // without \n
     std::uint64_t begin = 0;    // offset of its first byte in the file
     std::uint64_t end = 0;      // of the byte behind its \n
@@ -24,7 +24,7 @@ struct LogLine {
 class RecordTextHandler {
 public:
     virtual ~RecordTextHandler() = default;
-    virtual bool on_text(const LogLine& record) = 0;
+    virtual bool on_text(const LogFileLine& record) = 0;
 };
 
 struct RecordAssemblerOptions {
@@ -39,7 +39,7 @@ public:
     explicit RecordAssembler(RecordAssemblerOptions options = {}) : options_(options) {}
 
     // false: the handler refused the record before; line was not taken and is to be offered again.
-    bool feed(const LogLine& line, RecordTextHandler& handler);
+    bool feed(const LogFileLine& line, RecordTextHandler& handler);
     // Hands over what is held, also an unfinished line (marked log_partial). false: refused, and still held.
     bool flush(RecordTextHandler& handler);
 
@@ -50,18 +50,18 @@ public:
     void clear();
 
 private:
-    bool feed_whole(const LogLine& line, RecordTextHandler& handler);
+    bool feed_whole(const LogFileLine& line, RecordTextHandler& handler);
     bool hand_over(RecordTextHandler& handler);
-    void hold(const LogLine& line);
-    void add_part(const LogLine& line);
+    void hold(const LogFileLine& line);
+    void add_part(const LogFileLine& line);
 
     const RecordAssemblerOptions options_;
     MultilineRules rules_;
     bool held_ = false;
     bool part_open_ = false;
-    LogLine record_;  // text is record_text_
+    LogFileLine record_;  // text is record_text_
     std::string record_text_;
-    LogLine part_;  // of an unfinished line; text is part_text_
+    LogFileLine part_;  // of an unfinished line; text is part_text_
     std::string part_text_;
 };
 

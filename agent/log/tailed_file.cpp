@@ -59,7 +59,7 @@ class TailedFile::Output final : public RecordTextHandler {
 public:
     Output(TailedFile& file, TailContext& context) : file_(file), context_(context) {}
 
-    bool on_text(const LogLine& line) override {
+    bool on_text(const LogFileLine& line) override {
         auto& record = context_.record;
         file_.open_->parser.parse(line.text, line.time_ns != 0 ? line.time_ns : realtime_ns(), record);
         record.flags |= line.flags;
@@ -199,7 +199,7 @@ bool TailedFile::flush_old(TailContext& context, std::uint64_t now_ns) {
 }
 
 bool TailedFile::take_line(TailContext& context, std::string_view text, std::uint64_t end, std::uint8_t flags) {
-    LogLine line{.text = text, .begin = state_.offset, .end = end, .flags = flags};
+    LogFileLine line{.text = text, .begin = state_.offset, .end = end, .flags = flags};
     // a writer that does not append goes on at its old offset after a truncation: the hole before reads as NUL
     line.text.remove_prefix(std::min(line.text.find_first_not_of('\0'), line.text.size()));
     if (line.text.empty() && !text.empty()) return true;

@@ -124,6 +124,23 @@ struct SocketRead {
     bool no_arrival = false;  // when the bytes reached the socket was not observed
     bool handshake = false;   // of TLS: copied_seq means nothing, the thread tells who serves the connection
     ThreadClock thread;
+    std::uint64_t strand = 0;  // the goroutine that read, where the process is a Go program; else it means nothing
+};
+
+// Bytes that a watched process wrote to one of its logs: a line, several, or a part of one.
+struct LogWrite {
+    std::uint64_t time_ns = 0;
+    std::uint32_t pid = 0;
+    std::uint32_t tid = 0;
+    std::uint64_t strand = 0;  // goroutine; 0: the program has none
+    std::uint32_t fd = 0;
+    std::uint8_t kind = 0;     // enum sonde_log_kind
+    std::uint64_t device = 0;  // st_dev of a regular file, else 0
+    std::uint64_t inode = 0;
+    std::uint64_t offset = 0;     // regular file: where the write began, or nearly
+    std::uint32_t length = 0;     // of the whole write …
+    bool at_least = false;        // … or more
+    std::span<const char> bytes;  // the first of them
 };
 
 // The first bytes of a TLS connection.
@@ -161,6 +178,6 @@ struct ProcInfo {
 };
 
 using Event = std::variant<ConnOpen, ConnClose, Head, Progress, Http2Frames, SocketRead, ProcExec, ProcExit, ProcInfo,
-                           TlsHello, WebSocketCounts>;
+                           TlsHello, LogWrite, WebSocketCounts>;
 
 }  // namespace sonde

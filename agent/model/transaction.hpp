@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "agent/base/inline_string.hpp"
+#include "agent/model/log_line.hpp"
 #include "agent/model/process.hpp"
 #include "agent/model/trace.hpp"
 
@@ -90,6 +91,7 @@ struct Transaction {
     std::uint32_t tid = 0;      // the thread that read the request (server) or sent it (client); 0: not observed
     ProcessPtr process;         // may be null: not observed
     std::shared_ptr<const DownstreamCalls> downstream;  // null: no call is known to have been made while it was served
+    std::shared_ptr<const TransactionLogs> logs;        // null: none was written, or none can be seen
 };
 
 }  // namespace sonde

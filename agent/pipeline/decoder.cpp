@@ -1,6 +1,7 @@
 #include "agent/pipeline/decoder.hpp"
 
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 
 #include <cstring>
 #include <string_view>
@@ -171,6 +172,31 @@ std::optional<Event> decode_read(std::span<const std::byte> record) {
     event.no_arrival = (raw.h.flags & SONDE_FLAG_NO_ARRIVAL) != 0;
     event.handshake = (raw.h.flags & SONDE_FLAG_HANDSHAKE) != 0;
     event.thread = clock_of(raw.thread, raw.h.flags);
+    event.strand = raw.strand;
+    return event;
+}
+
+std::optional<Event> decode_log(std::span<const std::byte> record) {
+    sonde_log_write raw;
+    if (!load(record, raw) || raw.kind >= SONDE_LOG_KINDS) return {};
+    if (raw.captured == 0 || raw.captured > raw.length || raw.captured > SONDE_LOG_MAX) return {};
+    if (record.size() != sizeof raw + raw.captured) return {};
+    LogWrite event;
+    event.time_ns = raw.h.time_ns;
+    event.pid = raw.tgid;
+    event.tid = raw.tid;
+    event.strand = raw.strand;
+    event.fd = raw.fd;
+    event.kind = raw.kind;
+    if (raw.kind == SONDE_LOG_FILE) {
+        // the kernel's own form of a device number has 20 bits for the minor (include/linux/kdev_t.h)
+        event.device = ::makedev(raw.device >> 20, raw.device & 0xfffff);
+        event.inode = raw.inode;
+        event.offset = raw.offset;
+    }
+    event.length = raw.length;
+    event.at_least = (raw.h.flags & SONDE_FLAG_MORE) != 0;
+    event.bytes = {text_at(record, sizeof raw), raw.captured};
     return event;
 }
 
@@ -255,6 +281,8 @@ std::optional<Event> decode(std::span<const std::byte> record) {
             return decode_read(record);
         case SONDE_REC_TLS_HELLO:
             return decode_hello(record);
+        case SONDE_REC_LOG_WRITE:
+            return decode_log(record);
         case SONDE_REC_PROC_EXEC:
             return decode_exec(record);
         case SONDE_REC_PROC_EXIT:

@@ -57,7 +57,7 @@ void Http2Session::assign_read(Http2Stream& stream, const SocketRead& event) {
     stream.thread = event.thread;
     if (observer_ != nullptr)
         observer_->request_read(
-            {stream.transaction, *remote_, *local_, event.thread.pid, event.thread.tid, 0, event.time_ns});
+            {stream.transaction, *remote_, *local_, event.thread.pid, event.thread.tid, event.strand, event.time_ns});
 }
 
 // As in Http1Exchange::tell_sent.

@@ -1,10 +1,10 @@
 #include "agent/pipeline/pipeline.hpp"
 
-#include <charconv>
 #include <chrono>
 #include <cstring>
 
 #include "agent/pipeline/decoder.hpp"
+#include "agent/pipeline/trace_halves.hpp"
 #include "agent/resource/runtime.hpp"
 
 namespace sonde {
@@ -22,15 +22,6 @@ struct Overloaded : Handlers... {
 };
 template <typename... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;  // clang 14 does not deduce it for an aggregate
-
-// A trace id of 32 hex digits as two numbers; none: zeros.
-std::pair<std::uint64_t, std::uint64_t> halves_of(std::string_view trace_id) {
-    std::uint64_t high = 0, low = 0;
-    if (trace_id.size() != 32) return {0, 0};
-    std::from_chars(trace_id.data(), trace_id.data() + 16, high, 16);
-    std::from_chars(trace_id.data() + 16, trace_id.data() + 32, low, 16);
-    return {high, low};
-}
 
 // Names of the request headers that were seen, by bits: host, user agent.
 const std::array<std::vector<std::string>, 4> seen_headers{{{}, {"host"}, {"user-agent"}, {"host", "user-agent"}}};
@@ -68,6 +59,9 @@ Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
                       }}),
       discovery_(options.policies.discovery),
       routes_(options.policies.routes, [this](std::string_view segment) { return redactor_.hides(segment); }),
+      logs_(options.logs, {.redact = [this](LogLine& line) { return redact(line); },
+                           .on_line = [this](const std::shared_ptr<LogLine>& line) { deliver(line); },
+                           .on_transaction = [this](Transaction& t) { pass_on(t); }}),
       tracker_(
           options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }, this) {
     tracker_.set_trusted_proxies(options_.policies.trusted_proxies);
@@ -86,14 +80,19 @@ void Pipeline::on_record(std::span<const std::byte> record) {
                    [&](const ProcExec& e) {
                        processes_.on_exec(e.pid, e.parent_pid, e.comm, e.filename);
                        links_.process_ended(e.pid);  // what its threads did before says nothing of the new program
-                       if (watch_ != nullptr) watch_->process_began(e.pid);
+                       for (auto* watch : watches_) watch->process_began(e.pid);
                    },
                    [&](const ProcExit& e) {
                        processes_.on_exit(e.pid);
                        links_.process_ended(e.pid);
-                       if (watch_ != nullptr) watch_->process_ended(e.pid);
+                       for (auto* watch : watches_) watch->process_ended(e.pid);
+                       logs_.process_ended(e.pid);
                    },
                    [&](const TlsHello& e) { tls_->on(e); },
+                   [&](const LogWrite& e) {
+                       last_record_ns_ = e.time_ns;
+                       logs_.on(e);
+                   },
                    [&](const Head& e) {
                        last_record_ns_ = e.time_ns;
                        if (e.tls) tls_->on_plaintext(e.cookie);
@@ -123,7 +122,8 @@ void Pipeline::on_record(std::span<const std::byte> record) {
                    },
                    [&](const SocketRead& e) {
                        last_record_ns_ = e.time_ns;
-                       if (e.handshake && watch_ != nullptr) watch_->process_speaks_tls(e.thread.pid);
+                       if (e.handshake)
+                           for (auto* watch : watches_) watch->process_speaks_tls(e.thread.pid);
                        tracker_.on(e);
                    },
                    [&](const auto& e) {
@@ -132,6 +132,28 @@ void Pipeline::on_record(std::span<const std::byte> record) {
                    },
                },
                *event);
+    logs_.advance(last_record_ns_);
+}
+
+void Pipeline::request_read(const RequestRead& read) {
+    links_.request_read(read);
+    if (read.pid == options_.self_pid) return;
+    for (auto* watch : watches_) watch->process_serves(read.pid);
+    if (auto* joined = logs_.observer()) joined->request_read(read);
+}
+
+void Pipeline::response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) {
+    links_.response_began(span_id, by, time_ns);
+    if (auto* joined = logs_.observer()) joined->response_began(span_id, by, time_ns);
+}
+
+void Pipeline::request_dropped(std::uint64_t span_id) {
+    links_.dropped(span_id);
+    forget_for_logs(span_id);
+}
+
+void Pipeline::forget_for_logs(std::uint64_t span_id) {
+    if (auto* joined = logs_.observer()) joined->request_dropped(span_id);
 }
 
 bool Pipeline::identify(Transaction& transaction, std::uint32_t pid) {
@@ -158,11 +180,11 @@ bool Pipeline::identify(Transaction& transaction, std::uint32_t pid) {
 void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
     const bool counts = identify(transaction, pid);
     links_.ended(transaction);
-    if (!counts) return;
+    if (!counts) return forget_for_logs(transaction.trace.span_id);
     bump(stats_.transactions);
     metrics_.observe(transaction);
     downstream_->observe(transaction);
-    if (!observers_.empty() || !outlets_.empty()) pass_on(transaction);
+    if (!logs_.hold(transaction) && !(observers_.empty() && outlets_.empty())) pass_on(transaction);
 }
 
 // The upgrade is a request like any other to the HTTP metrics; hours of a connection would be no request's duration.
@@ -170,6 +192,8 @@ void Pipeline::opened(WebSocketSession& session) {
     auto& upgrade = session.upgrade();
     const bool counts = identify(upgrade, session.pid());
     links_.ended(upgrade);
+    // its lines would be those of hours, and of whoever shares its thread
+    forget_for_logs(upgrade.trace.span_id);
     if (upgrade.side == Side::server) links_.other_work_began(session.pid());
     if (!counts) return session.leave_out();
     bump(stats_.transactions);
@@ -200,16 +224,21 @@ void Pipeline::pass_on(Transaction& transaction) {
     if (outlets_.empty() || (!leaves && !own_redactions_)) return;
     auto& candidate = own_redactions_ ? unredacted_ : transaction;
     const auto headers = (candidate.host.empty() ? 0U : 1U) + (candidate.user_agent.empty() ? 0U : 2U);
-    const auto [high, low] = halves_of(candidate.trace.trace_id);
-    const SampleInput input{
-        .transaction = candidate, .trace_high = high, .trace_low = low, .headers = &seen_headers[headers]};
+    const auto [high, low] = trace_halves(candidate.trace.trace_id);
+    const SampleInput input{.transaction = candidate,
+                            .trace_high = high,
+                            .trace_low = low,
+                            .error_log = candidate.logs && candidate.logs->has_error,
+                            .headers = &seen_headers[headers]};
     sampler_.offer(candidate, input, last_record_ns_);
     unredacted_.process.reset();
+    unredacted_.logs.reset();
 }
 
 // A delivery's refusal is counted there.
 void Pipeline::deliver(const Transaction& transaction, bool must) {
-    for (auto& [delivery, redactor, gate, reported] : outlets_) {
+    for (auto& [delivery, redactor, gate, carries, reported] : outlets_) {
+        if (carries == Carries::logs) continue;
         const auto weight = gate->weight(transaction, must, last_record_ns_, [target = delivery] {
             const auto stats = target->stats();
             return SinkLoad{stats.queued, stats.capacity, stats.sink.records, stats.sink.bytes};
@@ -217,7 +246,7 @@ void Pipeline::deliver(const Transaction& transaction, bool must) {
         if (weight == 0) continue;
         auto& copy = outgoing_.emplace<Transaction>(transaction);
         copy.sample_weight = weight;
-        if (!redactor || redactor->redact(copy)) delivery->offer(outgoing_);
+        if (!redactor || (redactor->redact(copy) && redactor->redact_logs(copy))) delivery->offer(outgoing_);
     }
 }
 
@@ -250,6 +279,7 @@ void Pipeline::report_losses(const EventSource& source) {
 void Pipeline::tick(const EventSource& source) {
     tracker_.set_realtime_offset_ns(source.realtime_offset_ns());
     links_.set_realtime_offset_ns(source.realtime_offset_ns());
+    logs_.set_realtime_offset_ns(source.realtime_offset_ns());
     tracker_.tick(last_record_ns_);
     // a quiet second lets go of what waits, too
     if (last_record_ns_ == last_tick_ns_) sampler_.finish();
@@ -259,6 +289,7 @@ void Pipeline::tick(const EventSource& source) {
 
 void Pipeline::finish(const EventSource& source) {
     tracker_.finish();
+    logs_.finish();
     sampler_.finish();
     report_losses(source);
 }

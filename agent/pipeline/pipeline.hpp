@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "agent/correlate/log_join.hpp"
 #include "agent/identity/process_table.hpp"
 #include "agent/identity/service.hpp"
 #include "agent/metric/downstream_metrics.hpp"
@@ -32,11 +33,19 @@ public:
     virtual void websocket_opened(const Transaction&) {}
 };
 
+// Sees every log line, joined and redacted, on the pipeline thread.
+class LogObserver {
+public:
+    virtual ~LogObserver() = default;
+    virtual void observe(const LogLine& line) = 0;
+};
+
 struct PipelineOptions {
     TrackerLimits tracker{};
     std::uint32_t self_pid = 0;  // its transactions are left out; 0: none are
     bool read_proc = true;       // false in a replay: the processes of a recording are not those of this machine
     PipelinePolicies policies{};
+    LogJoinOptions logs{};
 };
 
 // Number of records and transactions over the pipeline's life; readable from any thread.
@@ -55,18 +64,28 @@ public:
     Pipeline(const PipelineOptions& options, HttpMetrics& metrics);
 
     void add(TransactionObserver& observer) { observers_.push_back(&observer); }
+    void add(LogObserver& observer) { log_observers_.push_back(&observer); }
     // A sink with a redaction or a limit of its own is known by its name.
-    void add(Delivery& delivery);
+    enum class Carries : std::uint8_t { everything, all_but_logs, logs };
+    void add(Delivery& delivery, Carries carries = Carries::everything);
 
     // A reload: prepare() on any thread, after the last add(); adopt() on the pipeline's, between two records. What is
     // seen before is treated by the old policies alone, what is seen after by the new ones alone.
     [[nodiscard]] PreparedPolicies prepare(const PipelinePolicies& policies) const;
     void adopt(PreparedPolicies prepared);
 
-    // At most one; outlives the pipeline.
-    void set_watch(ProcessWatch* watch) { watch_ = watch; }
+    // Outlives the pipeline. Null: nobody.
+    void add_watch(ProcessWatch* watch) {
+        if (watch != nullptr) watches_.push_back(watch);
+    }
 
     void on_record(std::span<const std::byte> record) override;
+    // Records of files (agent/log), to be joined with those that the kernel saw written. The record is left empty.
+    void take(LogRecord& record) { logs_.take(record); }
+    // Whether a few thousand more of them would find room, where they wait and in the queues of all sinks.
+    [[nodiscard]] bool has_room_for_logs() const;
+    // After each poll: lets go of what waited for its time. now_ns: CLOCK_MONOTONIC, of the records in a replay.
+    void advance(std::uint64_t now_ns) { logs_.advance(now_ns); }
     // About once a second: times of day, silent responses, the loss line.
     void tick(const EventSource& source);
     void finish(const EventSource& source);
@@ -80,6 +99,7 @@ public:
     // Any thread: their counters only.
     [[nodiscard]] const RecordRedactor& redactor() const { return redactor_; }
     [[nodiscard]] const Sampler& sampler() const { return sampler_; }
+    [[nodiscard]] const LogJoin& logs() const { return logs_; }
     // Number of transactions that a sink's limit or full queue kept from it. Any thread, after the last add().
     [[nodiscard]] std::uint64_t held_back(const Delivery& delivery) const;
     [[nodiscard]] const Http2Stats& http2_stats() const { return tracker_.http2_stats(); }
@@ -89,18 +109,21 @@ public:
     [[nodiscard]] LossMatrix losses(const EventSource& source) const;
 
 private:
-    void request_read(const RequestRead& read) override { links_.request_read(read); }
+    void request_read(const RequestRead& read) override;
     void request_sent(const RequestSent& sent) override { links_.request_sent(sent); }
-    void response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) override {
-        links_.response_began(span_id, by, time_ns);
-    }
-    void request_dropped(std::uint64_t span_id) override { links_.dropped(span_id); }
+    void response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) override;
+    void request_dropped(std::uint64_t span_id) override;
+    // No line will be joined with it, whatever becomes of the request.
+    void forget_for_logs(std::uint64_t span_id);
     void complete(Transaction& transaction, std::uint32_t pid);
     void opened(WebSocketSession& session) override;
     void moved(const WebSocketSession& session, bool outgoing, const WebSocketSession::Moved& moved) override;
     void closed(const WebSocketSession& session, Transaction& transaction) override;
     // Fills in process, service and route. False: it is sonde's own, or of a process that nobody watches.
     bool identify(Transaction& transaction, std::uint32_t pid);
+    bool redact(LogLine& line);
+    void offer_line(const std::shared_ptr<LogLine>& line);
+    void deliver(const std::shared_ptr<LogLine>& line);
     void pass_on(Transaction& transaction);
     void deliver(const Transaction& transaction, bool must);
     void report_losses(const EventSource& source);
@@ -108,21 +131,24 @@ private:
     PipelineOptions options_;
     HttpMetrics& metrics_;
     std::vector<TransactionObserver*> observers_;
+    std::vector<LogObserver*> log_observers_;
     struct Outlet {
         Delivery* delivery;
         std::unique_ptr<RecordRedactor> redactor;  // null: what all get
         std::unique_ptr<SinkGate> gate;
+        Carries carries = Carries::everything;
         LossMatrix reported{};  // what its loss lines have told so far
     };
     RecordRedactor redactor_;
     Sampler sampler_;
     std::vector<Outlet> outlets_;
-    ProcessWatch* watch_ = nullptr;
+    std::vector<ProcessWatch*> watches_;
     ProcessTable processes_;
     Discovery discovery_;
     ServiceNames services_;
     RouteTable routes_;
     ParentLinks links_;
+    LogJoin logs_;
     ConnectionTracker tracker_;
     bool own_redactions_ = false;  // some outlet has a redaction of its own
     Transaction unredacted_;       // reused, as is the next: a record is large

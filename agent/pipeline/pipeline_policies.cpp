@@ -45,9 +45,9 @@ void Pipeline::adopt(PreparedPolicies prepared) {
     processes_.read_again();
 }
 
-void Pipeline::add(Delivery& delivery) {
+void Pipeline::add(Delivery& delivery, Carries carries) {
     outlets_.push_back(
-        {&delivery, nullptr, std::make_unique<SinkGate>(*options_.policies.sampling, delivery.name()), {}});
+        {&delivery, nullptr, std::make_unique<SinkGate>(*options_.policies.sampling, delivery.name()), carries, {}});
     auto prepared = prepare(options_.policies);
     own_redactions_ = false;
     for (std::size_t i = 0; i < outlets_.size(); ++i) {

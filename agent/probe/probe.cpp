@@ -14,6 +14,7 @@
 #include "agent/base/unique_fd.hpp"
 #include "agent/probe/clock_calibration.hpp"
 #include "agent/probe/libbpf_words.hpp"
+#include "agent/probe/log/log_programs.hpp"
 #include "agent/probe/preconditions.hpp"
 #include "agent/probe/tls/tls_programs.hpp"
 #include "bpf/shared/config.h"
@@ -84,6 +85,7 @@ public:
         start_tasks();
         start_flush();
         start_tls();
+        start_logs(options);
         kernel_.reset();  // some 6 MiB that nobody asks any more
         return done();
     }
@@ -96,10 +98,12 @@ public:
             links_.push_back(std::move(link));
         }
         start_tls_watch();
+        if (log_programs_) log_watch_ = std::make_unique<LogWatch>(log_programs_->hooks(), log_options_);
         return done();
     }
 
     TlsWatch* tls() const override { return tls_watch_.get(); }
+    LogWatch* logs() const override { return log_watch_.get(); }
 
     const std::vector<Feature>& features() const override { return features_; }
     int ring_fd() const override { return bpf_map__fd(parts_.ring); }
@@ -163,6 +167,7 @@ private:
         if (!skeleton) return fail("cannot open the packet program: " + libbpf_words());
         parts_ = parts_of(*skeleton);
         parts_.config->capture_bytes = options.capture_bytes;
+        parts_.config->log_bytes = options.log_bytes;
         parts_.config->wake_bytes = options.ring_bytes / 4;
         parts_.config->self_tgid = static_cast<std::uint32_t>(::getpid());
         parts_.config->queue_clock =
@@ -389,6 +394,26 @@ private:
         features_.push_back(std::move(feature));
     }
 
+    void start_logs(const ProbeOptions& options) {
+        Feature feature{"log_writes", false, "uprobes on write, writev and pwrite64 of processes that serve HTTP",
+                        "log lines with the thread that wrote them"};
+        log_options_ = options.logs;
+        log_options_.self_pid = static_cast<std::uint32_t>(::getpid());
+        if (!log_options_.enabled) {
+            feature.detail = "switched off";
+            features_.push_back(std::move(feature));
+            return;
+        }
+        forget_libbpf_words();
+        auto programs = LogPrograms::load([this](bpf_object* object) { share_maps(object); }, *parts_.config);
+        feature.enabled = static_cast<bool>(programs);
+        if (programs)
+            log_programs_ = std::move(*programs);
+        else
+            feature.detail = programs.error().message() + ": " + libbpf_words();
+        features_.push_back(std::move(feature));
+    }
+
     // Attaches on a thread of its own: meanwhile records are taken in already.
     void start_tls_watch() {
         if (!tls_programs_) return;
@@ -415,6 +440,9 @@ private:
     std::vector<Feature> features_;
     std::unique_ptr<TlsPrograms> tls_programs_;
     std::unique_ptr<TlsWatch> tls_watch_;  // uses the programs
+    LogWatchOptions log_options_;
+    std::unique_ptr<LogPrograms> log_programs_;
+    std::unique_ptr<LogWatch> log_watch_;  // uses the programs
 };
 
 }  // namespace

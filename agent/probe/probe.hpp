@@ -8,6 +8,7 @@
 #include "agent/base/result.hpp"
 #include "agent/model/loss.hpp"
 #include "agent/probe/kernel_features.hpp"
+#include "agent/probe/log/log_watch.hpp"
 #include "agent/probe/tls/tls_watch.hpp"
 
 namespace sonde {
@@ -15,6 +16,8 @@ namespace sonde {
 struct ProbeOptions {
     std::uint32_t capture_bytes = 512;   // payload bytes per head, 64 … 4096
     std::uint32_t ring_bytes = 8 << 20;  // a power of two, at least one page
+    std::uint32_t log_bytes = 16384;     // bytes per write to a log, of whatever many lines, 64 … 16384
+    LogWatchOptions logs{};
 };
 
 // The loaded and attached kernel programs. Everything goes with the object: nothing is pinned.
@@ -39,6 +42,9 @@ public:
     // Who finds and attaches to TLS libraries; null before watch_traffic, and where the kernel has no uprobes for
     // us. Wants to be told of processes that begin, end and speak TLS.
     [[nodiscard]] virtual TlsWatch* tls() const = 0;
+    // Who captures what servers write to their logs; null before watch_traffic, and where the kernel has no uprobes for
+    // us. Wants to be told of processes that begin, end and serve.
+    [[nodiscard]] virtual LogWatch* logs() const = 0;
     // The kernel's part of the loss matrix, summed over CPUs. Any thread.
     [[nodiscard]] virtual LossMatrix kernel_losses() const = 0;
     // To be called often, by one thread at a time: measures the scheduler's clock anew when that is due.

@@ -1,5 +1,7 @@
 #include "agent/redact/record_redactor.hpp"
 
+#include <functional>
+
 namespace sonde {
 namespace {
 
@@ -20,6 +22,17 @@ std::string_view whole_part(const InlineString<N>& field, std::string_view separ
     if (!field.cut()) return text;
     const auto last = text.find_last_of(separators);
     return text.substr(0, last == std::string_view::npos ? 0 : last + 1);
+}
+
+// Puts what is left of a view into the record's own text; false: the record may not leave.
+bool put_back(std::string_view& field, const Redacted& redacted, TextArena& text) {
+    if (redacted.verdict != Verdict::unchanged) field = text.add(redacted.text);
+    return redacted.verdict != Verdict::drop_record;
+}
+
+bool lies_in(std::string_view part, std::string_view whole) {
+    return std::greater_equal<>()(part.data(), whole.data()) &&
+           std::less_equal<>()(part.data() + part.size(), whole.data() + whole.size());
 }
 
 void put_back(std::string& field, const Redacted& redacted) {
@@ -53,6 +66,59 @@ bool RecordRedactor::redact(Transaction& transaction) {
     host.clear();
     agent.clear();
     request_id.clear();
+    dropped_records_.store(dropped_records() + 1, std::memory_order_relaxed);
+    return false;
+}
+
+bool RecordRedactor::redact_logs(Transaction& transaction) {
+    if (!transaction.logs) return true;
+    auto& redactor = redactor_of(transaction.service);
+    auto logs = std::make_shared<TransactionLogs>(*transaction.logs);
+    bool leaves = true;
+    const auto put = [&leaves](std::string& text, const Redacted& redacted) {
+        if (redacted.verdict != Verdict::unchanged) text = std::string(redacted.text);
+        leaves = leaves && redacted.verdict != Verdict::drop_record;
+        return redacted.verdict;
+    };
+    for (auto& line : logs->lines) put(line.message, redactor.text(line.message, Place::message));
+    std::erase_if(logs->attributes, [&](auto& attribute) {
+        return put(attribute.second, redactor.field(attribute.first, attribute.second)) == Verdict::drop_field;
+    });
+    transaction.logs = std::move(logs);
+    if (!leaves) dropped_records_.store(dropped_records() + 1, std::memory_order_relaxed);
+    return leaves;
+}
+
+bool RecordRedactor::redact(LogRecord& record, std::string_view service) {
+    auto& redactor = redactor_of(service);
+    auto& text = record.text;
+    const auto raw = record.raw;
+    const auto whole = redactor.text(raw, Place::message);
+    const bool clean = whole.verdict == Verdict::unchanged;
+    bool leaves = put_back(record.raw, whole, text);
+    // what stands in a clean line is clean; what was decoded from it is looked at by itself
+    const auto free_text = [&](std::string_view& field) {
+        if (field.empty() || (clean && lies_in(field, raw))) return;
+        leaves = put_back(field, redactor.text(field, Place::message), text) && leaves;
+    };
+    free_text(record.message);
+    free_text(record.logger);
+    free_text(record.exception.message);
+    free_text(record.exception.stack);
+    if (!record.access.path.empty())
+        leaves = put_back(record.access.path, redactor.path(record.access.path), text) && leaves;
+    std::erase_if(record.attributes, [&](LogAttribute& attribute) {
+        const auto value = redactor.field(attribute.key, attribute.value);
+        leaves = put_back(attribute.value, value, text) && leaves;
+        if (value.verdict == Verdict::changed) attribute.type = AttributeType::string;
+        return value.verdict == Verdict::drop_field;
+    });
+    leaves = put_back(record.request_id, redactor.text(record.request_id, Place::label)) && leaves;
+    if (leaves) return true;
+    const auto source = record.source;
+    record.clear();
+    record.source = {};
+    record.source.pid = source.pid, record.source.tid = source.tid;
     dropped_records_.store(dropped_records() + 1, std::memory_order_relaxed);
     return false;
 }

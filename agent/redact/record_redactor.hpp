@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/model/log_record.hpp"
 #include "agent/model/transaction.hpp"
 #include "agent/redact/policy_set.hpp"
 #include "agent/redact/redactor.hpp"
@@ -26,6 +27,11 @@ public:
     // In place: path, host, user agent. A dropped field is empty. False: the record may not leave; its texts are empty.
     // A text that was cut when it was captured loses its last word: what is left of a secret matches no pattern.
     bool redact(Transaction& transaction);
+    // The lines that stand in the transaction, in a copy of them. False: the record may not leave.
+    bool redact_logs(Transaction& transaction);
+    // In place: message, attributes by their names, exception, path, request id, and the raw text. A dropped attribute
+    // is removed. False: the record may not leave; it is empty but for its source.
+    bool redact(LogRecord& record, std::string_view service);
     // In place, by the base policy: names and paths of a process become labels and fields.
     void redact(Process& process);
     // Is there something to hide in a segment of a route? Counted under Place::label.

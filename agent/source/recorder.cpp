@@ -120,6 +120,15 @@ bool Recorder::mask_frame() {
             mask_http2(piece, std::span(frame_).subspan(sizeof raw));
             return true;
         }
+        case SONDE_REC_LOG_WRITE: {
+            if (frame_.size() < sizeof(sonde_log_write)) return false;
+            const std::string_view bytes =
+                std::string_view(frame_.data(), frame_.size()).substr(sizeof(sonde_log_write));
+            for (const auto& [span, rule] : redactor_.find_text(bytes))
+                std::fill_n(frame_.begin() + static_cast<std::ptrdiff_t>(sizeof(sonde_log_write) + span.begin),
+                            span.end - span.begin, '*');
+            return true;
+        }
         default:
             return header.type > SONDE_REC_NONE && header.type < SONDE_REC_TYPES;
     }

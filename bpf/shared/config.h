@@ -10,6 +10,7 @@ struct sonde_config {
 	__u32 self_tgid;     /* the agent itself: its sockets are not read for it */
 	__u32
 	    queue_clock; /* 1: programs may read the run queue's clock (bpf_get_current_task_btf is there) */
+	__u32 log_bytes; /* bytes captured per log write, 64 … SONDE_LOG_MAX */
 };
 
 #endif

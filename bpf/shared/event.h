@@ -17,7 +17,7 @@
 #define SONDE_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
 #endif
 
-#define SONDE_ABI_VERSION 6
+#define SONDE_ABI_VERSION 7
 
 /* Largest number of payload bytes that one head record can carry: the largest size class. */
 #define SONDE_CAPTURE_MAX 4096
@@ -29,6 +29,9 @@
 #define SONDE_HTTP2_CAPTURE_MAX 8192
 #define SONDE_COMM_BYTES 16
 #define SONDE_FILENAME_MAX 256
+
+/* Largest number of bytes of one log write that a record carries: the largest size class. */
+#define SONDE_LOG_MAX 16384
 
 enum sonde_record_type {
 	SONDE_REC_NONE = 0,
@@ -43,8 +46,8 @@ enum sonde_record_type {
 	SONDE_REC_PROC_INFO = 9,     /* recordings only: what user space knew of a process */
 	SONDE_REC_TLS_HELLO = 10,    /* a ClientHello: first bytes of a TLS connection */
 	SONDE_REC_HTTP2_FRAMES = 11, /* HTTP/2: frame headers and header blocks of one piece of a direction */
-	/* 12 is kept for log writes; nothing sends it, and the decoder refuses it */
-	SONDE_REC_WEBSOCKET = 13, /* what one direction of a WebSocket has carried so far */
+	SONDE_REC_LOG_WRITE = 12,    /* bytes that a process wrote to one of its logs */
+	SONDE_REC_WEBSOCKET = 13,    /* what one direction of a WebSocket has carried so far */
 	SONDE_REC_TYPES = 14,
 };
 
@@ -207,6 +210,7 @@ struct sonde_socket_read {
 	__u32 copied_seq;
 	__u32 pad;
 	struct sonde_thread_clock thread;
+	__u64 strand; /* where a Go program keeps its goroutine; means nothing of any other program */
 };
 
 /* `length` payload bytes that begin with a ClientHello, the first `captured` of them in data. */
@@ -215,6 +219,35 @@ struct sonde_tls_hello {
 	__u32 length;
 	__u16 captured;
 	__u8 direction; /* enum sonde_direction: in at the server's socket, out at the client's */
+	__u8 pad;
+#ifndef __cplusplus /* C++ has no flexible arrays: the bytes follow the struct */
+	__u8 data[];
+#endif
+};
+
+/* Where a log write went */
+enum sonde_log_kind {
+	SONDE_LOG_FILE = 0,
+	SONDE_LOG_PIPE = 1,
+	SONDE_LOG_TERMINAL = 2,
+	SONDE_LOG_SOCKET = 3, /* a Unix socket: systemd's journal */
+	SONDE_LOG_KINDS = 4,
+};
+
+/* `length` bytes handed to a write call, the first `captured` of them in data. SONDE_FLAG_MORE: there were
+ * more than that, in pieces that were not looked at. Taken at the entry of the call: it may still fail. */
+struct sonde_log_write {
+	struct sonde_header h;
+	__u32 tgid;
+	__u32 tid;
+	__u32 fd;
+	__u32 length;
+	__u64 inode;  /* of a regular file, else 0 */
+	__u64 offset; /* regular file: where the write is to begin; with other writers about, only nearly */
+	__u64 strand; /* goroutine (address of its g); 0: the thread tells all there is */
+	__u32 device; /* of a regular file, as the kernel keeps it: major << 20 | minor */
+	__u16 captured;
+	__u8 kind; /* enum sonde_log_kind */
 	__u8 pad;
 #ifndef __cplusplus /* C++ has no flexible arrays: the bytes follow the struct */
 	__u8 data[];
@@ -262,10 +295,11 @@ SONDE_STATIC_ASSERT(sizeof(struct sonde_conn_open) == 64, "conn_open layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_conn_close) == 56, "conn_close layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_head) == 104, "head layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_progress) == 64, "progress layout");
-SONDE_STATIC_ASSERT(sizeof(struct sonde_socket_read) == 56, "socket_read layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_socket_read) == 64, "socket_read layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_tls_hello) == 32, "tls_hello layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_http2_frames) == 88, "http2_frames layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_websocket) == 64, "websocket layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_log_write) == 72, "log_write layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exec) == 56, "proc_exec layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_exit) == 32, "proc_exit layout");
 SONDE_STATIC_ASSERT(sizeof(struct sonde_proc_info) == 48, "proc_info layout");

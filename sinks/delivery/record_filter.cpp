@@ -5,7 +5,7 @@
 namespace sonde {
 namespace {
 
-constexpr std::array<std::string_view, 2> type_names{"transaction", "loss"};
+constexpr std::array<std::string_view, 3> type_names{"transaction", "loss", "log"};
 constexpr std::uint16_t first_client_error = 400, first_server_error = 500;
 
 bool matches(std::string_view pattern, std::string_view text) {
@@ -21,6 +21,12 @@ Level level_of_transaction(const Transaction& transaction) {
     if (transaction.outcome == Outcome::error || transaction.status >= first_server_error) return Level::error;
     if (transaction.outcome == Outcome::aborted || transaction.status >= first_client_error) return Level::warning;
     return Level::info;
+}
+
+Level level_of_line(const LogLine& line) {
+    constexpr std::array<Level, severity_count> levels{Level::info,    Level::debug, Level::debug, Level::info,
+                                                       Level::warning, Level::error, Level::error};
+    return levels[static_cast<std::size_t>(line.record.severity)];
 }
 
 // In the order of filter_fields.
@@ -64,8 +70,9 @@ std::string listed(const std::array<std::string_view, N>& names) {
 }  // namespace
 
 Level level_of(const Record& record) {
-    const auto* transaction = std::get_if<Transaction>(&record);
-    return transaction != nullptr ? level_of_transaction(*transaction) : Level::warning;
+    if (const auto* transaction = std::get_if<Transaction>(&record)) return level_of_transaction(*transaction);
+    const auto* line = std::get_if<LogLinePtr>(&record);
+    return line != nullptr ? level_of_line(**line) : Level::warning;
 }
 
 std::string_view to_string(Level level) {
@@ -103,7 +110,14 @@ Result<RecordFilter> RecordFilter::build(const FilterOptions& options) {
 
 bool RecordFilter::passes(const Record& record) const {
     if (const auto* transaction = std::get_if<Transaction>(&record)) return passes(*transaction);
+    if (const auto* line = std::get_if<LogLinePtr>(&record)) return passes(**line);
     return everything_ || (wants(Type::loss) && level_of(record) >= options_.min_level);
+}
+
+bool RecordFilter::passes(const LogLine& line) const {
+    if (everything_) return true;
+    if (!wants(Type::log) || level_of_line(line) < options_.min_level) return false;
+    return options_.services.empty() || matches_any(options_.services, line.service);
 }
 
 bool RecordFilter::passes(const Transaction& transaction) const {

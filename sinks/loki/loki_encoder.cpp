@@ -49,9 +49,19 @@ std::string_view status_class(std::uint16_t status) {
     return status / 100 < names.size() ? names[status / 100U] : std::string_view();
 }
 
+std::string_view value_of_line(const LogLine& line, std::string_view name, Digits& digits) {
+    if (name == "service") return line.service;
+    if (name == "method") return line.request_method;
+    if (name == "trace_id") return line.request_trace_id.empty() ? line.record.trace_id : line.request_trace_id;
+    if (name == "request_id") return line.record.request_id;
+    if (name == "span_id" && line.request_span_id != 0) return hex(line.request_span_id, digits);
+    return {};
+}
+
 // Empty: not observed, and then no label and no metadata. `digits` holds what is made here.
 std::string_view value_of(const Record& record, std::string_view name, Digits& digits) {
     if (name == "level") return to_string(level_of(record));
+    if (const auto* line = std::get_if<LogLinePtr>(&record)) return value_of_line(**line, name, digits);
     const auto* transaction = std::get_if<Transaction>(&record);
     if (transaction == nullptr) return {};
     if (name == "service") return transaction->service;
@@ -68,7 +78,9 @@ std::string_view value_of(const Record& record, std::string_view name, Digits& d
 }
 
 std::uint64_t time_of(const Record& record) {
-    return std::visit([](const auto& r) { return r.time_ns; }, record);
+    if (const auto* transaction = std::get_if<Transaction>(&record)) return transaction->time_ns;
+    if (const auto* line = std::get_if<LogLinePtr>(&record)) return (*line)->time_ns();
+    return std::get<LossRecord>(record).time_ns;
 }
 
 Error bad_label(const std::string& name, const std::string& why) {

@@ -146,6 +146,28 @@ void append_transaction(std::string& out, const Transaction& transaction, bool c
     out += '\n';
 }
 
+std::string_view colour_of(Severity severity) {
+    if (severity >= Severity::error) return red;
+    return severity == Severity::warn ? yellow : dim;
+}
+
+void append_log(std::string& out, const LogLine& line, bool colour) {
+    append_time(out, line.time_ns());
+    out += "  ";
+    const auto level =
+        line.record.severity == Severity::unknown ? std::string_view("log") : to_string(line.record.severity);
+    append_coloured(out, level, colour_of(line.record.severity), colour);
+    out.append(level.size() < 6 ? 6 - level.size() : 0, ' ');
+    append_printable(out, line.record.message);
+    if (!line.service.empty()) {
+        out += "  ";
+        if (colour) out += dim;
+        append_printable(out, line.service);
+        if (colour) out += reset;
+    }
+    out += '\n';
+}
+
 void append_loss(std::string& out, const LossRecord& loss, bool colour) {
     append_time(out, loss.time_ns);
     if (colour) out += red;
@@ -182,6 +204,8 @@ void append_readable_line(std::string& out, const Record& record, bool colour) {
         append_transaction(out, *transaction, colour);
     } else if (const auto* loss = std::get_if<LossRecord>(&record)) {
         append_loss(out, *loss, colour);
+    } else if (const auto* log = std::get_if<LogLinePtr>(&record)) {
+        append_log(out, **log, colour);
     }
 }
 

@@ -72,7 +72,7 @@ void assemble_and_parse(benchmark::State& state) {
     struct Parse : RecordTextHandler {
         LineParser parser{{.format = {}, .time = {.utc_offset_s = 0}}};
         LogRecord record;
-        bool on_text(const LogLine& line) override {
+        bool on_text(const LogFileLine& line) override {
             parser.parse(line.text, 1'767'323'046'000'000'000, record);
             benchmark::DoNotOptimize(record);
             return true;

@@ -14,7 +14,7 @@ struct Collected : sonde::RecordTextHandler {
     std::uint64_t end = 0;
     unsigned refuse_bits = 0;
     unsigned calls = 0;
-    bool on_text(const sonde::LogLine& record) override {
+    bool on_text(const sonde::LogFileLine& record) override {
         if ((refuse_bits >> (calls++ % 8)) & 1U) return false;
         if (record.begin < end || record.end <= record.begin) std::abort();
         end = record.end;
@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (std::size_t at = 0; at < text.size();) {
         const auto newline = text.find('\n', at);
         const auto end = newline == std::string_view::npos ? text.size() : newline;
-        const sonde::LogLine line{.text = text.substr(at, end - at), .begin = at, .end = end + 1};
+        const sonde::LogFileLine line{.text = text.substr(at, end - at), .begin = at, .end = end + 1};
         while (!assembler.feed(line, collected)) continue;
         expected.append(line.text);
         expected += '\n';

@@ -21,7 +21,7 @@ from harness import metric_sum  # noqa: E402
 
 # What the oldest kernels lack; everything else must be on everywhere.
 MISSING = {"5.10": {"bodies_followed", "http2", "http2_deferred", "socket_reads", "connection_ends", "unix_sockets", "process_sockets",
-                    "block_latency", "oom_victims", "tls_plaintext"},
+                    "block_latency", "oom_victims", "tls_plaintext", "log_writes"},
            "6.1": {"bodies_followed", "http2", "http2_deferred", "unix_sockets", "tls_plaintext"}}
 RECORDS_IN_RING = 64  # of a ring of 4 KiB
 

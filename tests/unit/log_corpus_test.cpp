@@ -82,7 +82,7 @@ struct Shown : RecordTextHandler {
     std::ostringstream out;
     LineParser parser{{.format = {}, .time = {.utc_offset_s = 0}}};
     LogRecord record;
-    bool on_text(const LogLine& line) override {
+    bool on_text(const LogFileLine& line) override {
         constexpr std::uint64_t now_ns = 1'767'400'000'000'000'000;  // 2026-01-03
         parser.parse(line.text, now_ns, record);
         record.flags |= line.flags;
@@ -99,7 +99,7 @@ std::string parsed(const std::string& text, const std::string& name) {
     for (std::size_t at = 0; at < text.size();) {
         const auto end = text.find('\n', at);
         const auto content = std::string_view(text).substr(at, end - at);
-        LogLine line{.text = content, .begin = at, .end = end + 1};
+        LogFileLine line{.text = content, .begin = at, .end = end + 1};
         ContainerLine container;
         if ((name == "cri" && parse_cri(content, container)) ||
             (name == "docker" && docker.parse(content, container))) {

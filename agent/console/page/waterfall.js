@@ -33,6 +33,18 @@ const microseconds = (t, origin_s) => {
   return (seconds - origin_s) * 1e6 + ns / 1e3;
 };
 
+// Where each log line of t was written: a share of its time, 0 … 1; lines that came after its end stand at it.
+// → [{line, at, late_ns}], late_ns: how long after the end; 0: within.
+export function place_lines(t) {
+  const [origin_s] = parse_time(t.time);
+  const start = microseconds(t, origin_s);
+  const whole = Math.max(0.001, t.duration_ns / 1e3);
+  return (t.logs ?? []).map((line) => {
+    const at = (microseconds(line, origin_s) - start) / whole;
+    return { line, at: Math.max(0, Math.min(1, at)), late_ns: at > 1 ? Math.round((at - 1) * t.duration_ns) : 0 };
+  });
+}
+
 // Who was being served in the same service while t waited in the queue, longest there first: what held its workers.
 // → [{transaction, from, width}], cut to the time of t.
 export function place_holders(t, served) {

@@ -5,7 +5,8 @@ import { link } from "../address.js";
 import { bytes, day_and_clock, duration, NOTHING, parse_time, share, visible } from "../format.js";
 import { h } from "../dom.js";
 import { method_of, name_of, PHASES, PHASE_WORDS, status_of, endpoint_link_of } from "../parts.js";
-import { place_calls, place_downstream, place_holders, place_phases } from "../waterfall.js";
+import { place_calls, place_downstream, place_holders, place_lines, place_phases } from "../waterfall.js";
+import { MATCH_WORDS } from "./logs.js";
 
 export const needs = ["transactions/"];
 export const name = () => "Request";
@@ -61,7 +62,18 @@ function holder_lane({ transaction: t, from, width }) {
     `meanwhile in ${t.process ? `pid ${t.process.pid}` : "the same service"}`, duration(t.duration_ns), bar(from, width, "held", "it was being served while this one waited"));
 }
 
+// Each line at its time, as far as it is known: one that says its second only stands at that second's beginning.
+function line_lane({ line, at, late_ns }) {
+  const mark = h("span", { class_: "mark", "data-level": line.level ?? "", title: line.message });
+  mark.style.left = `${at * 100}%`;
+  return lane(h("span", { class_: "said" }, h("b", {}, line.level ?? "log"), " ", h("bdi", {}, name_of(line.message, 90))),
+    `${MATCH_WORDS[line.match] ?? ""}, ${share(line.confidence)} sure`, late_ns > 0 ? h("small", {}, `${duration(late_ns)} after`) : "", mark);
+}
+
+const LINES_DRAWN = 20;
+
 function waterfall(t, calls, holders) {
+  const lines = place_lines(t);
   const phases = place_phases(t);
   const known = new Set(phases.map((p) => p.phase));
   const unseen = PHASES.filter((phase) => !known.has(phase) && t.phases[`${phase}_ns`] === null);
@@ -72,7 +84,9 @@ function waterfall(t, calls, holders) {
         [duration(p.ns), h("small", {}, share(p.ns / t.duration_ns))],
         p.span ? bar(p.span.from, p.span.width, `shade phase-${p.phase}`, "it fell somewhere in here") : null,
         bar(p.from, p.width, `phase-${p.phase}`, `${p.phase} ${duration(p.ns)}`))),
-      holders.map(holder_lane), calls.map((call) => call_lane(call, t.duration_ns))),
+      holders.map(holder_lane), calls.map((call) => call_lane(call, t.duration_ns)),
+      lines.slice(0, LINES_DRAWN).map(line_lane)),
+    lines.length > LINES_DRAWN ? h("p", { class_: "note" }, `And ${lines.length - LINES_DRAWN} more lines, below.`) : null,
     phases.some((p) => p.span) ? h("p", { class_: "note" },
       "Pale: the time in which it fell, in turns with the others there. Full: how long it took in all.") : null,
     t.downstream_dropped ? h("p", { class_: "note" }, `${t.downstream_dropped} more calls are not shown.`) : null,
@@ -93,6 +107,7 @@ function facts(t) {
     ["Pod", t.k8s && [t.k8s.namespace, t.k8s.pod].filter(Boolean).join(" / ")],
     ["Trace", t.trace?.trace_id], ["Span", t.trace?.span_id], ["Parent span", t.trace?.parent_span_id], ["Asked for by", t.trace?.parent?.span_id],
     ["Waited for calls", t.downstream_ns === undefined ? null : duration(t.downstream_ns)], ["Request id", t.trace?.request_id && visible(t.trace.request_id)],
+    ...Object.entries(t.attributes ?? {}).map(([key, value]) => [visible(key), h("bdi", {}, name_of(value, 200))]),
     ["In, out", `${bytes(t.request_bytes)}, ${bytes(t.response_bytes)}`],
     ["Stands for", t.sample_weight > 1 ? `${t.sample_weight} like it` : null],
   ];
@@ -103,7 +118,8 @@ function facts(t) {
 
 function logs(t) {
   if (!t.logs?.length) return null;
-  return h("section", {}, h("h2", {}, "Its log lines"), h("ol", { class_: "logs" }, t.logs.map((line) =>
+  return h("section", {}, h("h2", {}, "Its log lines"),
+    t.logs_dropped ? h("p", { class_: "note" }, `And ${t.logs_dropped} more, which are not shown here.`) : null, h("ol", { class_: "logs" }, t.logs.map((line) =>
     h("li", { "data-level": line.level ?? "" }, h("time", {}, line.time?.slice(11, 23) ?? ""), h("b", {}, line.level ?? ""),
       h("bdi", {}, name_of(line.message, 2000)),
       h("small", {}, `${line.match ?? ""}${line.confidence === undefined ? "" : `, ${share(line.confidence)} sure`}`)))));
@@ -145,11 +161,18 @@ function overlap(a, b) {
 
 export function create({ parameters }) {
   const id = parameters.get("id") ?? "";
+  const span = parameters.get("span") ?? ""; // from a log line, which knows the request by its span
+  async function find(signal) {
+    if (id || !span) return ask(`transactions/${encodeURIComponent(id)}`, {}, signal);
+    const { transactions } = await ask("transactions", { span_id: span, limit: 1 }, signal);
+    if (!transactions.length) throw new ApiError("it was not kept", 404);
+    return transactions[0];
+  }
   const element = h("div", { class_: "view transaction" }, h("div", { class_: "loading" }, "Asking the agent …"));
   async function refresh_view(signal) {
     let t;
     try {
-      t = await ask(`transactions/${encodeURIComponent(id)}`, {}, signal);
+      t = await find(signal);
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404) throw error;
       element.replaceChildren(h("h1", {}, "This request is gone"), h("p", { class_: "empty" },

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""What the capture of log writes costs: log_overhead.py [ROUNDS] [--tracepoint].
+
+One program serves a request now and then, so that sonde watches it, and writes lines to a file, 100,000 at a time, to
+another that nobody takes for a log, and makes an unrelated system call; a second program that serves nothing does the
+same and is not watched. Each round runs them without sonde and with it, in changing order; what counts is the CPU time
+per call of the quickest of several runs, because other load can only add to it. --tracepoint: also what a tracepoint of
+one system call would cost (needs linux-perf and tracefs), the reason why there is none. Prints ratios on/off.
+A benchmark, not a test: it asserts nothing."""
+
+import json
+import os
+import pathlib
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from harness import Sonde, metric_sum, wait_for  # noqa: E402
+
+SOURCE = r"""
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static double cpu_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+static void answer(int listener) {
+    char request[4096];
+    int c = accept(listener, 0, 0);
+    const char *ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    if (read(c, request, sizeof request) > 0) send(c, ok, strlen(ok), 0);
+    close(c);
+}
+
+/* argv: log, other file. stdin: "serve" answers one request, "run N" prints ns per log line, other write, getppid. */
+int main(int argc, char **argv) {
+    int log = open(argv[1], O_WRONLY | O_CREAT | O_APPEND, 0644);
+    int other = open(argv[2], O_RDWR | O_CREAT, 0644);
+    char line[128], command[64];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    bind(listener, (struct sockaddr *)&address, size);
+    listen(listener, 8);
+    getsockname(listener, (struct sockaddr *)&address, &size);
+    printf("%d\n", ntohs(address.sin_port));
+    fflush(stdout);
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    while (fgets(command, sizeof command, stdin)) {
+        if (command[0] == 's') { answer(listener); continue; }
+        int n = atoi(command + 4);
+        double a = cpu_ns();
+        for (int i = 0; i < n; i++) { if (write(log, line, sizeof line) < 0) return 1; }
+        double b = cpu_ns();
+        for (int i = 0; i < n; i++) { if (pwrite(other, line, sizeof line, 0) < 0) return 1; }
+        double c = cpu_ns();
+        for (int i = 0; i < n; i++) syscall(SYS_getppid);
+        double d = cpu_ns();
+        if (ftruncate(log, 0)) return 1;
+        printf("[%f,%f,%f]\n", (b - a) / n, (c - b) / n, (d - c) / n);
+        fflush(stdout);
+    }
+    return 0;
+}
+"""
+LINES = 100_000
+RUNS = 5
+WHAT = ("line to a log", "other write", "getppid")
+
+
+class Writer:
+    def __init__(self, program, directory, name):
+        self.child = subprocess.Popen([program, str(directory / f"{name}.log"), str(directory / f"{name}.dat")],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.child.stdout.readline())
+
+    def tell(self, command):
+        self.child.stdin.write(command + "\n")
+        self.child.stdin.flush()
+
+    def serve(self):
+        self.tell("serve")
+        with socket.create_connection(("127.0.0.1", self.port)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
+            while client.recv(4096):
+                pass
+
+    def quickest(self):
+        runs = []
+        for _ in range(RUNS):
+            self.tell(f"run {LINES}")
+            runs.append(json.loads(self.child.stdout.readline()))
+            time.sleep(0.2)  # 100,000 lines a second at most
+        return [min(column) for column in zip(*runs)]
+
+    def stop(self):
+        self.child.stdin.close()
+        self.child.wait(10)
+
+
+def with_sonde(directory, writers):
+    sonde = Sonde(directory)
+    try:
+        watched = writers[0]
+        before = metric_sum(sonde.metrics(), "sonde_records_seen_total", record="log_write")
+
+        def seen():
+            watched.serve()
+            watched.tell("run 10")
+            watched.child.stdout.readline()
+            return metric_sum(sonde.metrics(), "sonde_records_seen_total", record="log_write") > before
+
+        wait_for(seen, "sonde captures what the watched program writes")
+        costs = [writer.quickest() for writer in writers]
+        time.sleep(1)
+        metrics = sonde.metrics()
+        counts = {what: metric_sum(metrics, f"sonde_records_{what}_total", record="log_write")
+                  for what in ("seen", "delivered", "lost")}
+        return costs, counts
+    finally:
+        sonde.stop()
+
+
+def tracepoint(writers):
+    perf = subprocess.Popen(["perf", "stat", "-a", "-e", "syscalls:sys_enter_write", "sleep", "60"],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1)
+        return [writer.quickest() for writer in writers]
+    finally:
+        perf.terminate()
+        perf.wait()
+
+
+def show(name, ratios):
+    for number, who in enumerate(("watched", "unwatched")):
+        parts = [f"{what} x{statistics.median(r[number][i] for r in ratios):.3f}" for i, what in enumerate(WHAT)]
+        print(f"{name:12} {who:10} {', '.join(parts)}")
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if not a.startswith("-")]
+    rounds = int(arguments[0]) if arguments else 5
+    with tempfile.TemporaryDirectory() as place:
+        directory = pathlib.Path(place)
+        (directory / "writer.c").write_text(SOURCE)
+        program = str(directory / "writer")
+        subprocess.run(["cc", "-O2", "-o", program, str(directory / "writer.c")], check=True)
+        writers = [Writer(program, directory, name) for name in ("watched", "unwatched")]
+        on_off, traced = [], []
+        try:
+            for number in range(rounds):
+                off = None if number % 2 else [w.quickest() for w in writers]
+                on, counts = with_sonde(directory, writers)
+                off = off or [w.quickest() for w in writers]
+                ratio = [[a / b for a, b in zip(x, y)] for x, y in zip(on, off)]
+                on_off.append(ratio)
+                print(f"round {number + 1}: watched line {off[0][0]:.0f} → {on[0][0]:.0f} ns x{ratio[0][0]:.3f}; "
+                      f"log_write {counts}", flush=True)
+                if "--tracepoint" in sys.argv:
+                    traced.append([[a / b for a, b in zip(x, y)] for x, y in zip(tracepoint(writers), off)])
+        finally:
+            for writer in writers:
+                writer.stop()
+        show("uprobes", on_off)
+        if traced:
+            show("tracepoint", traced)
+
+
+if __name__ == "__main__":
+    main()
