@@ -34,7 +34,7 @@ async function first_request(row) {
 async function every_view() {
   const row = await orders();
   const key = new URLSearchParams({ service: row.service, route: row.route, method: row.method, side: row.side, port: row.port });
-  return ["now", "requests", "map", "resources", "agent", `endpoint?${key}`, `transaction?id=${(await first_request(row)).id}`];
+  return ["now", "requests", "logs", "map", "resources", "agent", `endpoint?${key}`, `transaction?id=${(await first_request(row)).id}`];
 }
 
 test("every view, both widths: filled, nothing beyond the edge, no error", async () => {
@@ -61,6 +61,23 @@ test("Now says what the API says, and goes on by itself", async () => {
   const shown = await row.locator("td").first().innerText();
   assert.match(shown, /^\d+(\.\d+)?\/s$/);
   assert.ok(Math.abs(Number.parseFloat(shown) - (await orders()).rate_per_s) <= 3, shown);
+  no_errors(page);
+  await page.context().close();
+});
+
+test("Logs: an error line leads to its request, whose waterfall shows it", async () => {
+  const page = await open_page(browser, agent);
+  await until(async () => (await api(agent, "logs?level=error&match=attached")).logs.length > 0, "the demo's errors are joined", 60_000);
+  await page.show("logs?level=error&match=attached");
+  const line = page.locator("table.lines tr[data-row]").first();
+  await line.waitFor();
+  assert.match(await line.innerText(), /payment refused/);
+  assert.match(await page.locator("table.templates").innerText(), /payment refused/);
+  await page.locator("table.templates a").first().click();
+  await page.locator(".chips button").first().waitFor();
+  await page.locator("table.lines tr[data-row] td.name a").first().click();
+  await page.locator(".waterfall .mark").first().waitFor();
+  assert.match(await page.locator("ol.logs").innerText(), /payment refused.*thread, 100% sure/s);
   no_errors(page);
   await page.context().close();
 });

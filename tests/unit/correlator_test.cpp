@@ -150,6 +150,61 @@ TEST(Correlator, ALineFromWriteAndFileIsOneRecord) {
     }
 }
 
+// A hundred equal lines, as a health check writes them: each write finds the file's line of the same place.
+TEST(Correlator, EqualLinesFromBothAreAsManyRecords) {
+    Bench bench({});
+    for (int i = 0; i < 100; ++i) bench.write(2, "GET /health 200");
+    for (int i = 0; i < 100; ++i) bench.write(3, "GET /health 200", LogOrigin::file);
+    bench.correlator.finish();
+    EXPECT_EQ(bench.lines.size(), 100U);
+    EXPECT_EQ(bench.correlator.stats().duplicates.load(), 100U);
+}
+
+TEST(Correlator, TheOldestRecordOfAFileThatWaitsIsKnown) {
+    Bench bench({});
+    for (std::uint64_t number = 1; number <= 3; ++number) {
+        auto line = bench.line(100 * number, "line " + std::to_string(number), LogOrigin::file);
+        line->file_number = number;
+        bench.correlator.add(line);
+    }
+    EXPECT_EQ(bench.correlator.oldest_file_number(), 1U);
+    bench.correlator.advance(460 * ms);
+    EXPECT_EQ(bench.lines.size(), 2U);
+    EXPECT_EQ(bench.correlator.oldest_file_number(), 3U);
+    bench.correlator.finish();
+    EXPECT_EQ(bench.correlator.oldest_file_number(), 0U);
+}
+
+// Who reads a file of yesterday is not slowed down by what only today's lines have to wait for.
+TEST(Correlator, OldLinesOfFilesWaitForNothing) {
+    Bench bench({});
+    bench.correlator.advance(1000 * ms);
+    auto line = bench.line(1000, "of yesterday", LogOrigin::file);
+    line->record.observed_ns = 1'800'000'000'000'000'000;
+    line->record.time_ns = line->record.observed_ns - 86'400'000'000'000;
+    bench.correlator.add(line);
+    bench.correlator.advance(1001 * ms);
+    EXPECT_EQ(bench.lines.size(), 1U);
+}
+
+TEST(Correlator, LinesHaveTheServiceOfTheirRequests) {
+    Bench bench({});
+    bench.read(1, 7);
+    bench.write(2, "in it");
+    Transaction t;
+    t.side = Side::server;
+    t.trace.span_id = 7;
+    t.service = "shop:8080";
+    bench.correlator.advance(3 * ms);
+    bench.correlator.hold(t, 3 * ms);
+    bench.write(9000, "long after it");
+    bench.correlator.finish();
+    ASSERT_EQ(bench.lines.size(), 2U);
+    EXPECT_EQ(bench.lines[0]->service, "shop:8080");
+    EXPECT_EQ(bench.lines[1]->match, LogMatch::none);
+    EXPECT_EQ(bench.lines[1]->service, "shop:8080");
+}
+
 TEST(Correlator, EverythingIsBoundedAndCounted) {
     CorrelatorOptions options;
     options.max_requests = 8;

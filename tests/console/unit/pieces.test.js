@@ -5,7 +5,7 @@ import { test } from "node:test";
 import * as format from "../../../agent/console/page/format.js";
 import { link, parse } from "../../../agent/console/page/address.js";
 import { Rates } from "../../../agent/console/page/rates.js";
-import { place_calls, place_downstream, place_holders, place_phases } from "../../../agent/console/page/waterfall.js";
+import { place_calls, place_downstream, place_holders, place_lines, place_phases } from "../../../agent/console/page/waterfall.js";
 import { topology } from "../../../agent/console/page/topology.js";
 import { row } from "./rows.js";
 
@@ -53,6 +53,13 @@ test("rates: between moves of the counter, not between looks at it", () => {
 const ms = 1e6;
 const transaction = (more) => ({ id: "1-1", side: "server", service: "s:1", time: "2026-11-21T12:00:00.100000000Z", duration_ns: 100 * ms, path: "/",
   server: { address: "127.0.0.1", port: 1 }, client: { port: 50 }, process: { pid: 7, tid: 7 }, phases: {}, ...more });
+
+test("waterfall: log lines stand at their time, late ones at the end", () => {
+  const at = (time) => ({ time: `2026-11-21T12:00:00.${time}Z`, message: "x" });
+  const placed = place_lines(transaction({ logs: [at("099000000"), at("125000000"), at("230000000")] }));
+  assert.deepEqual(placed.map((p) => [Number(p.at.toFixed(3)), p.late_ns]), [[0, 0], [0.25, 0], [1, 30 * ms]]);
+  assert.deepEqual(place_lines(transaction({})), []);
+});
 
 test("waterfall: phases follow each other, those in turns share a span", () => {
   const placed = place_phases(transaction({ phases: { queue_ns: 40 * ms, upload_ns: 0, cpu_ns: 10 * ms, runqueue_ns: null, blocked_ns: 30 * ms, transfer_ns: 20 * ms } }));
