@@ -333,7 +333,7 @@ static __always_inline int switches_protocols(struct __sk_buff *skb, struct conn
 					      const struct segment *seg, int turns)
 {
 #if HTTP_RUN_LOOPS
-	return http2__switches_protocols(skb, conn, seg, turns);
+	return upgrade__may_be(skb, conn, seg, turns);
 #else
 	return 0;
 #endif

@@ -266,7 +266,7 @@ static __always_inline int on_plaintext(struct tls_session *session, struct segm
 		turns = conn->last_direction != seg->direction;
 		http_run__take(0, conn, seg, is_request);
 		if (!is_request)
-			switches = http2__switches_protocols(0, conn, seg, turns);
+			switches = upgrade__may_be(0, conn, seg, turns);
 	}
 	if (switches || conn->state == CONN_HTTP2 || conn->state == CONN_WEBSOCKET)
 		tls_walk_frames(0, conn, seg, is_request);

@@ -116,7 +116,7 @@ void kernel_double_segment_arrives(struct kernel_double* kernel, const struct ke
     turns = conn->last_direction != seg.direction;
     if (conn->state != CONN_HTTP2 && conn->state != CONN_WEBSOCKET) {
         http_run__take(bytes, conn, &seg, is_request);
-        if (is_request || seg.length == 0 || !http2__switches_protocols(bytes, conn, &seg, turns)) return;
+        if (is_request || seg.length == 0 || !upgrade__may_be(bytes, conn, &seg, turns)) return;
     }
     http2__walk(bytes, conn, &seg);
 }
