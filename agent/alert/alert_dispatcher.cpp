@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/alert/alert_payload.hpp"
+
 namespace sonde {
 namespace {
 
@@ -57,11 +59,11 @@ std::map<std::string, AlertDispatcher::Group> AlertDispatcher::groups_of(const A
 }
 
 bool AlertDispatcher::is_news(const AlertTold* told, const std::set<std::string>& firing, bool has_resolved,
-                              std::uint64_t now_ns) const {
+                              std::uint32_t repeat_s, std::uint64_t now_ns) {
     if (told == nullptr) return !firing.empty();
     if (has_resolved || !std::includes(told->firing.begin(), told->firing.end(), firing.begin(), firing.end()))
         return true;
-    return !firing.empty() && now_ns >= told->at_ns + options_.repeat_s * ns_per_s;
+    return !firing.empty() && now_ns >= told->at_ns + repeat_s * ns_per_s;
 }
 
 void AlertDispatcher::tell(const std::string& key, const Group& group, const AlertBook& book,
@@ -92,7 +94,11 @@ void AlertDispatcher::tell(const std::string& key, const Group& group, const Ale
             }
             alerts.push_back(&info);
         }
-        if (alerts.empty() || !is_news(last, firing, has_resolved, now_ns)) continue;
+        // Alertmanager ends what it does not hear of, and repeats by its own rules
+        const auto repeat_s = notifier.type == NotifierType::alertmanager
+                                  ? std::min(options_.repeat_s, alertmanager_repeat_s)
+                                  : options_.repeat_s;
+        if (alerts.empty() || !is_news(last, firing, has_resolved, repeat_s, now_ns)) continue;
         // the worst first: what does not fit is the least important, and told by the count
         std::stable_sort(alerts.begin(), alerts.end(),
                          [](const auto* a, const auto* b) { return a->severity > b->severity; });
@@ -136,15 +142,13 @@ void AlertDispatcher::forget_told(AlertBook& book, std::uint64_t now_ns) {
         if (alert.info.state != AlertState::resolved) continue;
         const auto knows = [&](const AlertTellings& tellings) {
             return std::any_of(tellings.begin(), tellings.end(), [&](const auto& entry) {
-                const auto notifier =
-                    std::find_if(options_.notifiers.begin(), options_.notifiers.end(),
-                                 [&](const auto& each) { return each.name == entry.first.first; });
+                const auto notifier = std::find_if(options_.notifiers.begin(), options_.notifiers.end(),
+                                                   [&](const auto& each) { return each.name == entry.first.first; });
                 return notifier != options_.notifiers.end() && notifier->send_resolved &&
                        entry.second.firing.count(alert.info.fingerprint) > 0;
             });
         };
-        if ((!knows(told_) && !knows(in_flight_)) ||
-            alert.info.resolved_ns + forget_resolved_s * ns_per_s < now_ns)
+        if ((!knows(told_) && !knows(in_flight_)) || alert.info.resolved_ns + forget_resolved_s * ns_per_s < now_ns)
             gone.push_back(fingerprint);
     }
     for (const auto& fingerprint : gone) book.forget(fingerprint);

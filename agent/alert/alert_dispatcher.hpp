@@ -63,8 +63,8 @@ private:
               std::uint64_t now_ns, std::vector<Outgoing>& out);
     [[nodiscard]] bool inhibited(const AlertInfo& alert, const AlertBook& book) const;
     void forget_told(AlertBook& book, std::uint64_t now_ns);
-    [[nodiscard]] bool is_news(const AlertTold* told, const std::set<std::string>& firing, bool has_resolved,
-                               std::uint64_t now_ns) const;
+    static bool is_news(const AlertTold* told, const std::set<std::string>& firing, bool has_resolved,
+                        std::uint32_t repeat_s, std::uint64_t now_ns);
 
     const AlertOptions options_;
     std::map<std::string, std::uint64_t> due_ns_;  // by group

@@ -26,7 +26,7 @@ std::shared_ptr<const AlertEvidence> gather_alert_evidence(const ActiveAlert& al
 
 // A transaction of the events file, as far as waiting is concerned. Times: CLOCK_REALTIME.
 struct WaitingLine {
-    std::uint32_t pid = 0, tid = 0;  // 0: not observed
+    std::uint32_t pid = 0, tid = 0;                       // 0: not observed
     std::uint64_t begin_ns = 0, read_ns = 0, end_ns = 0;  // read: the application took it up
     bool server = true;
     std::string_view service, route;

@@ -101,8 +101,8 @@ std::string slack_payload(const AlertNotice& notice) {
         attachments.push_back(
             {{"color", hex_colour(colour_of(alert))},
              {"fallback", cut(alert_line(alert), text_max)},
-             {"blocks", json::array{{{"type", "section"},
-                                     {"text", {{"type", "mrkdwn"}, {"text", cut(text, text_max)}}}}}}});
+             {"blocks",
+              json::array{{{"type", "section"}, {"text", {{"type", "mrkdwn"}, {"text", cut(text, text_max)}}}}}}});
     }
     auto title = slack_escaped(notice_title(notice)) + " on " + slack_escaped(notice.source);
     if (const auto more = more_text(notice); !more.empty()) title += ", " + more;
@@ -146,8 +146,8 @@ std::string alertmanager_payload(const AlertNotice& notice, std::uint64_t now_ns
                                  {"evidence", valid_utf8(alert_evidence_text(alert))}};
         if (!alert.description.empty()) annotations["description"] = valid_utf8(alert.description);
         if (!alert.runbook.empty()) annotations["runbook_url"] = valid_utf8(alert.runbook);
-        const auto ends = alert.state == AlertState::resolved ? alert.resolved_ns
-                                                              : now_ns + alertmanager_ends_s * ns_per_s;
+        const auto ends =
+            alert.state == AlertState::resolved ? alert.resolved_ns : now_ns + alertmanager_ends_s * ns_per_s;
         json::object made{{"labels", std::move(labels)},
                           {"annotations", std::move(annotations)},
                           {"startsAt", alert_time_text(alert.fired_ns)},

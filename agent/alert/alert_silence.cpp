@@ -79,14 +79,12 @@ bool in_maintenance(const MaintenanceWindow& window, const AlertInfo& alert, std
     const auto day = static_cast<int>((minute / minutes_per_day + epoch_day) % days_per_week);
     const auto from = minutes_of_day(window.from), to = minutes_of_day(window.to);
     const auto begins_on = [&](int weekday) {
-        return window.days.empty() || std::any_of(window.days.begin(), window.days.end(), [&](const auto& name) {
-                   return day_of_week(name) == weekday;
-               });
+        return window.days.empty() || std::any_of(window.days.begin(), window.days.end(),
+                                                  [&](const auto& name) { return day_of_week(name) == weekday; });
     };
     if (from < to) return of_day >= from && of_day < to && begins_on(day);
     // over midnight: today's window, or the rest of yesterday's
-    return (of_day >= from && begins_on(day)) ||
-           (of_day < to && begins_on((day + days_per_week - 1) % days_per_week));
+    return (of_day >= from && begins_on(day)) || (of_day < to && begins_on((day + days_per_week - 1) % days_per_week));
 }
 
 }  // namespace sonde

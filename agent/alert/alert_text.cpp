@@ -39,8 +39,9 @@ json::object figures_json(const AlertFigures& figures) {
 std::string percent(double share) { return alert_value_text(AlertUnit::share, share); }
 
 std::string figures_text(const AlertFigures& now, const AlertFigures& before) {
-    std::string out = std::to_string(now.count) + " requests, " + alert_value_text(AlertUnit::per_second, now.rate_per_s) +
-                      ", " + percent(now.error_share) + " errors, p95 " + alert_ms_text(now.p95_ms);
+    std::string out = std::to_string(now.count) + " requests, " +
+                      alert_value_text(AlertUnit::per_second, now.rate_per_s) + ", " + percent(now.error_share) +
+                      " errors, p95 " + alert_ms_text(now.p95_ms);
     if (before.covered_s > 0)
         out += "; in the hour before: " + alert_value_text(AlertUnit::per_second, before.rate_per_s) + ", " +
                percent(before.error_share) + " errors, p95 " + alert_ms_text(before.p95_ms);
@@ -65,10 +66,14 @@ std::string alert_time_text(std::uint64_t time_ns) {
 std::string alert_subject(const AlertLabels& labels) {
     std::string method, route, service, rest;
     for (const auto& [name, value] : labels) {
-        if (name == "method") method = value;
-        else if (name == "route") route = value;
-        else if (name == "service") service = value;
-        else if (name != "port") rest += (rest.empty() ? "" : ", ") + name + " " + value;
+        if (name == "method")
+            method = value;
+        else if (name == "route")
+            route = value;
+        else if (name == "service")
+            service = value;
+        else if (name != "port")
+            rest += (rest.empty() ? "" : ", ") + name + " " + value;
     }
     std::string out = method.empty() ? route : method + " " + route;
     if (!service.empty()) out += out.empty() ? service : " (" + service + ")";
@@ -86,12 +91,12 @@ json::object alert_evidence_json(const AlertEvidence& evidence) {
     if (evidence.has_figures) {
         out["now"] = figures_json(evidence.now);
         out["hour_before"] = evidence.before.covered_s > 0 ? json::value(figures_json(evidence.before)) : json::value();
-        out["moved_phase"] = evidence.moved_phase.empty()
-                                 ? json::value()
-                                 : json::value{{"phase", evidence.moved_phase}, {"by_ms", json_number(evidence.moved_ms)}};
-        out["held_by"] = evidence.holder_route.empty()
-                             ? json::value()
-                             : json::value{{"route", evidence.holder_route}, {"share", json_number(evidence.holder_share)}};
+        out["moved_phase"] = evidence.moved_phase.empty() ? json::value()
+                                                          : json::value{{"phase", evidence.moved_phase},
+                                                                        {"by_ms", json_number(evidence.moved_ms)}};
+        out["held_by"] = evidence.holder_route.empty() ? json::value()
+                                                       : json::value{{"route", evidence.holder_route},
+                                                                     {"share", json_number(evidence.holder_share)}};
         out["blocked_on"] = evidence.blocked_on.empty() ? json::value() : json::value(evidence.blocked_on);
     }
     json::array worst, changes;
@@ -101,7 +106,8 @@ json::object alert_evidence_json(const AlertEvidence& evidence) {
         if (!error) worst.push_back({{"id", witness.number}, {"transaction", std::move(line)}});
     }
     for (const auto& change : evidence.changes)
-        changes.push_back({{"time", time_json(change.time_ns)}, {"kind", change.kind}, {"what", valid_utf8(change.what)}});
+        changes.push_back(
+            {{"time", time_json(change.time_ns)}, {"kind", change.kind}, {"what", valid_utf8(change.what)}});
     out["worst"] = std::move(worst);
     out["changes"] = std::move(changes);
     out["error_message"] = evidence.error_template.empty()
@@ -158,7 +164,8 @@ std::string alert_evidence_text(const AlertInfo& alert) {
     if (!evidence.blocked_on.empty()) add("blocked on calls to " + evidence.blocked_on);
     if (!evidence.error_template.empty())
         add("error: " + evidence.error_template + " (" + std::to_string(evidence.error_count) + " times)");
-    for (const auto& change : evidence.changes) add("changed at " + alert_time_text(change.time_ns) + ": " + change.what);
+    for (const auto& change : evidence.changes)
+        add("changed at " + alert_time_text(change.time_ns) + ": " + change.what);
     if (!evidence.link.empty()) add(evidence.link);
     return out;
 }

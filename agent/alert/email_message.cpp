@@ -21,8 +21,7 @@ std::string base64(std::string_view bytes) {
             return at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0U;
         };
         const auto group = byte(0) << 16U | byte(1) << 8U | byte(2);
-        for (unsigned i = 0; i < 4; ++i)
-            out += at + i > bytes.size() ? '=' : alphabet[group >> (18 - 6 * i) & 0x3FU];
+        for (unsigned i = 0; i < 4; ++i) out += at + i > bytes.size() ? '=' : alphabet[group >> (18 - 6 * i) & 0x3FU];
     }
     return out;
 }

@@ -32,8 +32,9 @@ int on_progress(void* deadline, curl_off_t, curl_off_t, curl_off_t, curl_off_t) 
 }
 
 std::string url_of(const EmailOptions& email) {
-    const bool has_port = email.server.find(':', email.server.rfind(']') == std::string::npos ? 0 : email.server.rfind(']')) !=
-                          std::string::npos;
+    const bool has_port =
+        email.server.find(':', email.server.rfind(']') == std::string::npos ? 0 : email.server.rfind(']')) !=
+        std::string::npos;
     const bool tls = email.encryption == EmailOptions::Encryption::tls;
     return std::string(tls ? "smtps://" : "smtp://") + email.server + (has_port ? "" : tls ? ":465" : ":587");
 }
@@ -60,8 +61,8 @@ SendResult SmtpTransport::send(std::string_view body, std::uint32_t) {
     set(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     set(CURLOPT_PROXY, "");
     set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_USE_SSL, static_cast<long>(email_.encryption == EmailOptions::Encryption::starttls ? CURLUSESSL_ALL
-                                                                                                    : CURLUSESSL_NONE));
+    set(CURLOPT_USE_SSL,
+        static_cast<long>(email_.encryption == EmailOptions::Encryption::starttls ? CURLUSESSL_ALL : CURLUSESSL_NONE));
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
     set(CURLOPT_SSL_VERIFYPEER, email_.verify_tls ? 1L : 0L);
     set(CURLOPT_SSL_VERIFYHOST, email_.verify_tls ? 2L : 0L);

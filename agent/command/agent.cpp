@@ -7,6 +7,7 @@
 
 #include "agent/api/api.hpp"
 #include "agent/api/config_json.hpp"
+#include "agent/command/agent_alerts.hpp"
 #include "agent/command/agent_samples.hpp"
 #include "agent/command/delivery_metrics.hpp"
 #include "agent/command/file_sink_samples.hpp"
@@ -51,6 +52,7 @@ private:
 }  // namespace
 
 Agent::~Agent() {
+    if (alerts_) alerts_->stop();
     // their threads may ask for samples, which are about all of them
     for (auto& delivery : deliveries_) delivery->request_stop();
     for (auto& delivery : deliveries_) delivery->stop();
@@ -80,6 +82,10 @@ std::vector<Sample> Agent::samples() const {
                                      pipeline_->held_back(*delivery), {{"sink", std::string(delivery->name())}}));
     }
     for (const auto& [name, status] : file_sinks_) add_file_sink_samples(out, name, *status);
+    if (alerts_) {
+        for (auto& sample : alerts_->samples()) out.push_back(std::move(sample));
+        for (const auto* delivery : alerts_->deliveries()) append_delivery_samples(out, *delivery);
+    }
     return out;
 }
 
@@ -166,6 +172,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->file_sinks_.emplace_back((*sink)->name(), (*sink)->status());
         agent->deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
         agent->pipeline_->add(*agent->deliveries_.back());
+        agent->record_deliveries_.push_back(agent->deliveries_.back().get());
     }
     for (const auto& sink : config.sinks) {
         auto delivery = make_delivery(sink, {.collect = collect});
@@ -175,13 +182,40 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
                 return fail("two sinks are called " + std::string(other->name()), "give one of them another name",
                             ErrorKind::usage);
         agent->deliveries_.push_back(std::move(*delivery));
-        if (takes_records(sink.type)) agent->pipeline_->add(*agent->deliveries_.back());
+        if (!takes_records(sink.type)) continue;
+        agent->pipeline_->add(*agent->deliveries_.back());
+        agent->record_deliveries_.push_back(agent->deliveries_.back().get());
     }
     if (agent->resources_) agent->resources_->start();
     if (agent->history_) agent->history_->start();
+    if (const auto alerts = agent->start_alerts(config, source); !alerts) return alerts.error();
     agent->sample_health(source);  // who asks before the first tick is told of the sinks, too
     agent->sinks_open_.store(true, std::memory_order_release);
     return agent;
+}
+
+Status Agent::start_alerts(const Config& config, const EventSource& source) {
+    if (!history_ || !config.alerts.enabled) return done();
+    pipeline_->add(service_watch_);
+    AgentAlertSources sources;
+    sources.history = history_.get();
+    sources.watch = &service_watch_;
+    sources.resources = resources_;
+    sources.records_lost = [this, &source] { return pipeline_->losses(source).lost_total(); };
+    sources.connections = [this] { return static_cast<double>(pipeline_->tracker_stats().connections.load()); };
+    sources.deliveries = [this] {
+        std::vector<const Delivery*> out;
+        for (const auto& delivery : deliveries_) out.push_back(delivery.get());
+        return out;
+    };
+    sources.reloads = [this] {
+        return watches_config_.load(std::memory_order_acquire) ? reloader_->state() : ConfigReloader::State{};
+    };
+    auto alerts = make_alert_service(config, address_, std::move(sources));
+    if (!alerts) return alerts.error();
+    alerts_ = std::move(*alerts);
+    alerts_->start();
+    return done();
 }
 
 void Agent::watch_config(const ConfigRequest& request, const Config& config, int reload_fd) {
@@ -221,6 +255,15 @@ void Agent::advance() {
 void Agent::tick(const EventSource& source) {
     pipeline_->tick(source);
     sample_health(source);
+    offer_alerts();
+}
+
+// Lines about alerts reach the sinks from here: a sink's queue has one writer.
+void Agent::offer_alerts() {
+    if (!alerts_) return;
+    alerts_->take_events([this](const Record& record) {
+        for (const auto& delivery : record_deliveries_) delivery->offer(record);
+    });
 }
 
 void Agent::sample_health(const EventSource& source) {
@@ -231,7 +274,9 @@ void Agent::sample_health(const EventSource& source) {
 
 Status Agent::stop(const EventSource& source) {
     if (reloader_) reloader_->stop();
+    if (alerts_) alerts_->stop();
     pipeline_->finish(source);
+    offer_alerts();
     server_.reset();
     std::size_t left = 0;
     for (auto& delivery : deliveries_) delivery->request_stop();  // all at once: one that hangs delays no other

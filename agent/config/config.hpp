@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/alert/alert_options.hpp"
 #include "agent/http/server.hpp"
 #include "agent/identity/discovery.hpp"
 #include "agent/redact/policy_set.hpp"
@@ -31,6 +32,7 @@ struct Config {
     RouteLimits routes;
     RedactionSetup redaction;
     SamplingConfig sampling;
+    AlertOptions alerts;
 };
 
 }  // namespace sonde

@@ -7,12 +7,14 @@ const Schema& config_schema() {
         Schema made;
         Section<Config> config(made.fields);
         for (const auto describe : {describe_agent, describe_capture, describe_resources, describe_discovery,
-                                    describe_routes, describe_redaction, describe_sampling, describe_sinks})
+                                    describe_routes, describe_redaction, describe_sampling, describe_sinks,
+                                    describe_alerts})
             describe(config);
         made.checks = {{"discovery", check_discovery},
                        {"redaction", check_redaction},
                        {"sampling", check_sampling},
-                       {"sinks", check_sinks}};
+                       {"sinks", check_sinks},
+                       {"alerts", check_alerts}};
         return made;
     }();
     return schema;

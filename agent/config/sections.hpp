@@ -38,10 +38,12 @@ void describe_routes(Section<Config>& config);
 void describe_redaction(Section<Config>& config);
 void describe_sampling(Section<Config>& config);
 void describe_sinks(Section<Config>& config);
+void describe_alerts(Section<Config>& config);
 
 std::vector<SectionProblem> check_discovery(const Config& config);
 std::vector<SectionProblem> check_redaction(const Config& config);
 std::vector<SectionProblem> check_sampling(const Config& config);
 std::vector<SectionProblem> check_sinks(const Config& config);
+std::vector<SectionProblem> check_alerts(const Config& config);
 
 }  // namespace sonde
