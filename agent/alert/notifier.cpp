@@ -121,6 +121,18 @@ Result<std::unique_ptr<Notifier>> Notifier::create(const NotifierOptions& option
     return std::unique_ptr<Notifier>(new Notifier(options, std::move(delivery)));
 }
 
+SendResult Notifier::send_once(const NotifierOptions& options, const AlertNotice& notice, std::uint64_t now_ns) {
+    auto transport = make_transport(options);
+    if (!transport) {
+        SendResult result;
+        result.error = transport.error().message();
+        return result;
+    }
+    NoticeEncoder encoder(options);
+    encoder.add(Record(AlertRecord{now_ns, std::make_shared<const AlertNotice>(notice)}));
+    return (*transport)->send(encoder.take(), 1);
+}
+
 bool Notifier::tell(std::shared_ptr<const AlertNotice> notice, std::uint64_t now_ns) {
     auto group = notice->group;
     if (!delivery_->offer(Record(AlertRecord{now_ns, std::move(notice)}))) return false;

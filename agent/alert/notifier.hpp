@@ -11,6 +11,7 @@
 #include "agent/base/result.hpp"
 #include "agent/model/alert.hpp"
 #include "sinks/delivery.hpp"
+#include "sinks/delivery/transport.hpp"
 
 namespace sonde {
 
@@ -20,6 +21,9 @@ class Notifier {
 public:
     // Errors (usage): options that contradict themselves; a fallback that cannot be opened. Sends nothing.
     static Result<std::unique_ptr<Notifier>> create(const NotifierOptions& options);
+
+    // Sends a notice at once, without queue and retries: a test. Returns what the destination said.
+    static SendResult send_once(const NotifierOptions& options, const AlertNotice& notice, std::uint64_t now_ns);
 
     // False: the queue is full.
     bool tell(std::shared_ptr<const AlertNotice> notice, std::uint64_t now_ns);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <iterator>
 
+#include "agent/alert/alert_api.hpp"
 #include "agent/api/api.hpp"
 #include "agent/api/config_json.hpp"
 #include "agent/command/agent_alerts.hpp"
@@ -82,8 +83,10 @@ std::vector<Sample> Agent::samples() const {
                                      pipeline_->held_back(*delivery), {{"sink", std::string(delivery->name())}}));
     }
     for (const auto& [name, status] : file_sinks_) add_file_sink_samples(out, name, *status);
-    if (alerts_) {
+    if (alerts_ready_.load(std::memory_order_acquire) != nullptr) {
         for (auto& sample : alerts_->samples()) out.push_back(std::move(sample));
+        if (prober_)
+            for (auto& sample : prober_->samples()) out.push_back(std::move(sample));
         for (const auto* delivery : alerts_->deliveries()) append_delivery_samples(out, *delivery);
     }
     return out;
@@ -156,9 +159,13 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         const bool is_ready = raw->watching_.load(std::memory_order_acquire) && (!probes_attached || probes_attached());
         return is_ready ? plain(200, "ready\n") : plain(503, "starting\n");
     };
+    auto http = config.http;
+    if (agent->history_ && config.alerts.enabled)
+        add_alert_api(handlers, http.writes,
+                      {.alerts = [raw = agent.get()] { return raw->alerts_ready_.load(std::memory_order_acquire); },
+                       .probes = [raw = agent.get()] { return raw->prober_.get(); }});
     add_console(handlers);
     add_api_index(handlers);
-    auto http = config.http;
     // the page has no data in it, and asks for the token itself
     for (const auto& file : console_files()) http.open_paths.emplace_back(file.path);
     auto server = HttpServer::start(config.listen, std::move(handlers), std::move(http));
@@ -208,6 +215,12 @@ Status Agent::start_alerts(const Config& config, const EventSource& source) {
         for (const auto& delivery : deliveries_) out.push_back(delivery.get());
         return out;
     };
+    if (!config.health_probes.probes.empty() || config.health_probes.discover) {
+        prober_ = std::make_unique<HealthProber>(config.health_probes,
+                                                 [resources = resources_] { return watched_listeners(*resources); });
+        prober_->start();
+        sources.probes = prober_.get();
+    }
     sources.reloads = [this] {
         return watches_config_.load(std::memory_order_acquire) ? reloader_->state() : ConfigReloader::State{};
     };
@@ -215,6 +228,7 @@ Status Agent::start_alerts(const Config& config, const EventSource& source) {
     if (!alerts) return alerts.error();
     alerts_ = std::move(*alerts);
     alerts_->start();
+    alerts_ready_.store(alerts_.get(), std::memory_order_release);
     return done();
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/alert/alert_service.hpp"
+#include "agent/alert/health_prober.hpp"
 #include "agent/api/health.hpp"
 #include "agent/command/config_reloader.hpp"
 #include "agent/command/label_redactor.hpp"
@@ -81,7 +82,9 @@ private:
     std::shared_ptr<LabelRedactor> labels_;         // of the resource collector
     std::unique_ptr<ConfigReloader> reloader_;
     ServiceWatch service_watch_;
-    std::unique_ptr<AlertService> alerts_;  // null in a replay, or where it is not wanted
+    std::unique_ptr<HealthProber> prober_;              // null: nothing to probe
+    std::unique_ptr<AlertService> alerts_;              // null in a replay, or where it is not wanted
+    std::atomic<AlertService*> alerts_ready_{nullptr};  // the same, once it runs
     std::atomic<bool> watches_config_{false};
     std::atomic<bool> sinks_open_{false};
     std::atomic<bool> watching_{false};

@@ -1,9 +1,11 @@
 #include "agent/command/agent_alerts.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <fstream>
 #include <string_view>
 
@@ -43,6 +45,11 @@ AlertInputs gather(const AgentAlertSources& sources, std::uint64_t& reloads_seen
         inputs.sinks.push_back(
             {std::string(delivery->name()), stats.able, static_cast<double>(stats.queued) / capacity});
     }
+    if (sources.probes != nullptr) {
+        const auto now = std::chrono::system_clock::now().time_since_epoch();
+        inputs.probes = sources.probes->inputs(
+            static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()));
+    }
     if (sources.reloads) {
         const auto state = sources.reloads();
         inputs.config_refused = state.refused;
@@ -54,6 +61,28 @@ AlertInputs gather(const AgentAlertSources& sources, std::uint64_t& reloads_seen
 }
 
 }  // namespace
+
+std::map<std::string, std::string> watched_listeners(const ResourceCollector& resources) {
+    std::map<std::string, std::string> out;
+    const auto families = resources.snapshot();
+    struct stat own {};
+    if (!families || ::stat("/proc/self/ns/net", &own) != 0) return out;
+    for (const auto& family : *families) {
+        if (family.name != "process_listen_queue_limit") continue;
+        for (const auto& metric : family.metric) {
+            std::string service, port, space;
+            for (const auto& label : metric.label) {
+                if (label.name == "service_name") service = label.value;
+                if (label.name == "server_port") port = label.value;
+                if (label.name == "net_namespace") space = label.value;
+            }
+            if (service.empty() || port.empty() || space != std::to_string(own.st_ino)) continue;
+            const auto name = service.find(':') == std::string::npos ? service + ":" + port : service;
+            out.emplace(name, "127.0.0.1:" + port);
+        }
+    }
+    return out;
+}
 
 Result<std::unique_ptr<AlertService>> make_alert_service(const Config& config, const std::string& address,
                                                          AgentAlertSources sources) {

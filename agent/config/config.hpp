@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/alert/alert_options.hpp"
+#include "agent/alert/health_probe.hpp"
 #include "agent/http/server.hpp"
 #include "agent/identity/discovery.hpp"
 #include "agent/redact/policy_set.hpp"
@@ -33,6 +34,7 @@ struct Config {
     RedactionSetup redaction;
     SamplingConfig sampling;
     AlertOptions alerts;
+    HealthProbesOptions health_probes;
 };
 
 }  // namespace sonde

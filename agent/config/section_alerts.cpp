@@ -145,6 +145,23 @@ void describe_maintenance(Section<MaintenanceWindow>& s) {
     s.texts("services", &MaintenanceWindow::services, "Likewise.");
 }
 
+void describe_probe(Section<HealthProbeOptions>& s) {
+    s.choice("type", &HealthProbeOptions::type,
+             Choices<HealthProbeType>{
+                 {"http", HealthProbeType::http}, {"tcp", HealthProbeType::tcp}, {"grpc", HealthProbeType::grpc}},
+             "A GET, a connection, or a call of grpc.health.v1.");
+    s.text("target", &HealthProbeOptions::target, "http: URL; tcp, grpc: HOST:PORT; grpc with TLS: https://HOST:PORT.")
+        .required();
+    s.duration("interval", &HealthProbeOptions::interval_ms, milliseconds(1), "Between two probes.").range("1s", "1h");
+    s.duration("timeout", &HealthProbeOptions::timeout_ms, milliseconds(1), "The whole probe.").range("1ms", "1m");
+    s.integers("status", &HealthProbeOptions::status, "http: any of these is good. Empty: 200 to 299.").range(100, 599);
+    s.text("body", &HealthProbeOptions::body, "http: the answer contains it. Empty: anything.");
+    s.text_map("headers", &HealthProbeOptions::headers, "http: sent with the request; no secrets here.");
+    s.text("grpc_service", &HealthProbeOptions::grpc_service, "grpc: its name. Empty: the server as a whole.");
+    s.text("ca", &HealthProbeOptions::ca_file, "PEM file of authorities. Empty: the system's.");
+    s.boolean("verify_tls", &HealthProbeOptions::verify_tls, "Without it any certificate is good.");
+}
+
 }  // namespace
 
 void describe_alerts(Section<Config>& config) {
@@ -180,6 +197,25 @@ void describe_alerts(Section<Config>& config) {
             s.text("console_url", &AlertOptions::console_url,
                    "Of links in messages. Empty: http:// and the address of the API.");
         });
+}
+
+void describe_health_probes(Section<Config>& config) {
+    config.object("health_probes", &Config::health_probes, "Targets that are asked whether they are well (alerts.md).",
+                  [](Section<HealthProbesOptions>& s) {
+                      s.named_objects("probes", &HealthProbesOptions::probes, &HealthProbeOptions::name,
+                                      "By names of your choice: label `target` of metrics and alerts.", describe_probe)
+                          .at_most(256);
+                      s.boolean("discover", &HealthProbesOptions::discover,
+                                "Also connect to what watched services listen on, 64 at most.");
+                  });
+}
+
+std::vector<SectionProblem> check_health_probes(const Config& config) {
+    std::vector<SectionProblem> problems;
+    for (const auto& probe : config.health_probes.probes)
+        if (auto wrong = wrong_health_probe(probe); !wrong.empty())
+            problems.push_back({probe.name, "probe " + probe.name + ": " + std::move(wrong)});
+    return problems;
 }
 
 std::vector<SectionProblem> check_alerts(const Config& config) {
