@@ -226,7 +226,8 @@ TEST_F(AlertDispatch, SilencesAndMaintenance) {
     window.days = {"tuesday"};
     AlertInfo info;
     info.rule = "errors";
-    constexpr std::uint64_t tuesday_ns = 1'700'006'400 * second, hour_ns = 3600 * second;  // 2023-11-15 00:00 is Wednesday
+    constexpr std::uint64_t tuesday_ns = 1'700'006'400 * second,
+                            hour_ns = 3600 * second;                       // 2023-11-15 00:00 is Wednesday
     EXPECT_TRUE(in_maintenance(window, info, tuesday_ns - hour_ns));       // Tuesday 23:00
     EXPECT_TRUE(in_maintenance(window, info, tuesday_ns + hour_ns));       // Wednesday 01:00
     EXPECT_FALSE(in_maintenance(window, info, tuesday_ns + 3 * hour_ns));  // Wednesday 03:00

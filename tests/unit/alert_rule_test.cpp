@@ -19,8 +19,9 @@ std::vector<AlertRule> only(const char* name) {
     return {};
 }
 
-prometheus::MetricFamily family(const std::string& name, prometheus::MetricType type,
-                                std::vector<std::pair<std::vector<std::pair<std::string, std::string>>, double>> values) {
+prometheus::MetricFamily family(
+    const std::string& name, prometheus::MetricType type,
+    std::vector<std::pair<std::vector<std::pair<std::string, std::string>>, double>> values) {
     prometheus::MetricFamily out{name, "", type, {}};
     for (const auto& [labels, value] : values) {
         auto& metric = out.metric.emplace_back();
@@ -221,15 +222,25 @@ TEST(AlertDefaults, ProbeFailingAndDown) {
         AlertWorld world(only(rule));
         std::uint32_t failures = 0;
         drive(
-            world, rule, [&](int) { world.inputs.probes = {{"http://shop/health", ++failures}}; },
-            [&](int) { world.inputs.probes = {{"http://shop/health", failures = 0}}; });
+            world, rule,
+            [&](int) {
+                world.inputs.probes = {{"http://shop/health", ++failures}};
+            },
+            [&](int) {
+                world.inputs.probes = {{"http://shop/health", failures = 0}};
+            });
     }
 }
 TEST(AlertDefaults, CertificateExpires) {
     AlertWorld world(only("certificate_expires"));
     drive(
-        world, "certificate_expires", [&](int) { world.inputs.probes = {{"shop", 0, 13 * 86'400.0}}; },
-        [&](int) { world.inputs.probes = {{"shop", 0, 60 * 86'400.0}}; });
+        world, "certificate_expires",
+        [&](int) {
+            world.inputs.probes = {{"shop", 0, 13 * 86'400.0}};
+        },
+        [&](int) {
+            world.inputs.probes = {{"shop", 0, 60 * 86'400.0}};
+        });
 }
 TEST(AlertDefaults, OwnLoss) {
     AlertWorld world(only("own_loss"));
@@ -240,8 +251,13 @@ TEST(AlertDefaults, Sinks) {
     for (const auto* rule : {"sink_down", "queue_filling", "queue_full"}) {
         AlertWorld world(only(rule));
         drive(
-            world, rule, [&](int) { world.inputs.sinks = {{"loki", false, 0.95}, {"file", true, 0.1}}; },
-            [&](int) { world.inputs.sinks = {{"loki", true, 0.2}, {"file", true, 0.1}}; });
+            world, rule,
+            [&](int) {
+                world.inputs.sinks = {{"loki", false, 0.95}, {"file", true, 0.1}};
+            },
+            [&](int) {
+                world.inputs.sinks = {{"loki", true, 0.2}, {"file", true, 0.1}};
+            });
     }
 }
 TEST(AlertDefaults, ConfigRefused) {
