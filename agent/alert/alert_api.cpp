@@ -11,9 +11,6 @@ namespace sonde {
 namespace json = boost::json;
 namespace {
 
-constexpr std::uint64_t ns_per_s = 1'000'000'000;
-constexpr std::uint64_t silence_max_s = 366ULL * 86'400;
-
 std::uint64_t real_ns() {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -101,36 +98,6 @@ Response alerts_answer(const AlertApiSources& sources, const Request& request) {
                         {"probes", std::move(probes)}});
 }
 
-// {"matchers":{"rule":"http_5xx"},"reason":"…","author":"…","duration_s":3600}: strictly.
-Result<AlertSilence> read_silence(std::string_view body) {
-    boost::system::error_code error;
-    const auto parsed = json::parse(body, error);
-    const auto* object = error ? nullptr : parsed.if_object();
-    if (object == nullptr) return fail("the body is no JSON object");
-    AlertSilence silence;
-    std::uint64_t duration_s = 0;
-    for (const auto& [key, value] : *object) {
-        const std::string name(key);
-        if ((name == "reason" || name == "author") && value.is_string()) {
-            (name == "reason" ? silence.reason : silence.author) = value.get_string();
-        } else if (name == "duration_s" && value.is_int64() && value.get_int64() > 0) {
-            duration_s = static_cast<std::uint64_t>(value.get_int64());
-        } else if (name == "matchers" && value.is_object()) {
-            for (const auto& [label, pattern] : value.get_object()) {
-                if (!pattern.is_string()) return fail("matchers are texts");
-                silence.matchers[std::string(label)] = pattern.get_string();
-            }
-        } else {
-            return fail("'" + valid_utf8(name) + "' is unknown or of the wrong type",
-                        "give matchers, reason, author and duration_s");
-        }
-    }
-    if (duration_s == 0 || duration_s > silence_max_s) return fail("duration_s is 1 … 31622400");
-    silence.starts_ns = real_ns();
-    silence.ends_ns = silence.starts_ns + duration_s * ns_per_s;
-    return silence;
-}
-
 Response silences_write(const AlertApiSources& sources, const Request& request) {
     auto* service = sources.alerts();
     if (service == nullptr) return starting();
@@ -139,7 +106,7 @@ Response silences_write(const AlertApiSources& sources, const Request& request) 
         return json_answer({{"error", "there is no such silence, or it has ended"}}, 404);
     }
     if (!request.tail.empty()) return json_answer({{"error", "not found"}}, 404);
-    auto silence = read_silence(request.body);
+    auto silence = parse_alert_silence(request.body, real_ns());
     if (!silence) return bad_request(silence.error().message());
     const auto id = service->add_silence(std::move(*silence));
     if (!id) return bad_request(id.error().message());

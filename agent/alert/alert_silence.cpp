@@ -1,13 +1,15 @@
 #include "agent/alert/alert_silence.hpp"
 
 #include <algorithm>
+#include <boost/json.hpp>
 
 #include "agent/alert/alert_book.hpp"
 
 namespace sonde {
+namespace json = boost::json;
 namespace {
 
-constexpr std::uint64_t ns_per_s = 1'000'000'000, day_s = 86'400;
+constexpr std::uint64_t ns_per_s = 1'000'000'000, day_s = 86'400, silence_max_s = 366 * day_s;
 
 // Nothing: the alert has no such label.
 std::string_view matched_value(const AlertInfo& alert, std::string_view name) {
@@ -64,6 +66,38 @@ const AlertSilence* AlertSilences::silencing(const AlertInfo& alert, std::uint64
     for (const auto& silence : silences_)
         if (silence.active(now_ns) && silence.matches(alert)) return &silence;
     return nullptr;
+}
+
+Result<AlertSilence> parse_alert_silence(std::string_view body, std::uint64_t now_ns) {
+    const auto refuse = [](std::string what, const char* hint = "") {
+        return fail(std::move(what), hint, ErrorKind::usage);
+    };
+    boost::system::error_code error;
+    const auto parsed = json::parse(body, error);
+    const auto* object = error ? nullptr : parsed.if_object();
+    if (object == nullptr) return refuse("the body is no JSON object");
+    AlertSilence silence;
+    std::uint64_t duration_s = 0;
+    for (const auto& [key, value] : *object) {
+        const std::string name(key);
+        if ((name == "reason" || name == "author") && value.is_string()) {
+            (name == "reason" ? silence.reason : silence.author) = value.get_string();
+        } else if (name == "duration_s" && value.is_int64() && value.get_int64() > 0) {
+            duration_s = static_cast<std::uint64_t>(value.get_int64());
+        } else if (name == "matchers" && value.is_object()) {
+            for (const auto& [label, pattern] : value.get_object()) {
+                if (!pattern.is_string()) return refuse("matchers are texts");
+                silence.matchers[std::string(label)] = pattern.get_string();
+            }
+        } else {
+            return refuse("'" + name + "' is unknown or of the wrong type",
+                          "give matchers, reason, author and duration_s");
+        }
+    }
+    if (duration_s == 0 || duration_s > silence_max_s) return refuse("duration_s is 1 … 31622400");
+    silence.starts_ns = now_ns;
+    silence.ends_ns = now_ns + duration_s * ns_per_s;
+    return silence;
 }
 
 bool in_maintenance(const MaintenanceWindow& window, const AlertInfo& alert, std::uint64_t now_ns) {

@@ -45,6 +45,10 @@ private:
     std::uint64_t made_ = 0;
 };
 
+// {"matchers":{"rule":"http_5xx","service":"shop"},"reason":"…","author":"…","duration_s":3600}, from now on. Any
+// bytes; errors (usage) name what is wrong.
+Result<AlertSilence> parse_alert_silence(std::string_view body, std::uint64_t now_ns);
+
 // Whether the window holds at that time for the alert.
 bool in_maintenance(const MaintenanceWindow& window, const AlertInfo& alert, std::uint64_t now_ns);
 

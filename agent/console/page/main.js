@@ -10,10 +10,11 @@ import * as requests from "./views/requests.js";
 import * as transaction from "./views/transaction.js";
 import * as map from "./views/map.js";
 import * as resources from "./views/resources.js";
+import * as alerts from "./views/alerts.js";
 import * as agent from "./views/agent.js";
 
 // Each view names the paths of the API that it cannot do without: one that the agent does not offer is not shown.
-const VIEWS = { now, requests, map, resources, agent, endpoint, transaction };
+const VIEWS = { now, requests, map, resources, alerts, agent, endpoint, transaction };
 const RETRY_MS_MAX = 5000;
 const $ = (id) => document.getElementById(id);
 
@@ -170,7 +171,7 @@ function toggle_theme() {
 }
 
 const KEYS = [
-  ["1 … 5", "views, from left to right"],
+  ["1 … 6", "views, from left to right"],
   ["/", "filter"],
   ["j k", "next and previous row"],
   ["Enter", "open it"],
