@@ -145,6 +145,7 @@ int main(int argc, char** argv) {
     sonde::ReadingCommands reading(app);
     sonde::AlertCommands alerts(app);
     options.add_file(*alerts.test());
+    options.add_file(*alerts.rules());
 
     auto* version = app.add_subcommand("version", "Print the version");
 
@@ -163,6 +164,7 @@ int main(int argc, char** argv) {
     }
     const auto loaded = sonde::load_config(options.request());
     if (!loaded.findings.empty()) return sonde::report(loaded.findings);
+    if (alerts.rules()->parsed()) return sonde::alert_rules_command(loaded.config);
     if (alerts.test()->parsed()) return alerts.run_test(loaded.config);
     if (run->parsed()) return sonde::run_command(loaded.config, options.request());
     if (record->parsed()) return sonde::record_command(loaded.config, file, seconds);

@@ -11,7 +11,8 @@ demo_packages=(nginx-light python3)  # and node: nodejs, unless there is one
 test_packages=(libgtest-dev libbenchmark-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus
     curl python3 shellcheck zstd util-linux mount git apache2-bin apache2-utils haproxy gunicorn openssl wget uvicorn
     python3-uvloop python3-httptools openjdk-17-jdk-headless golang-go caddy nodejs
-    nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio victoria-metrics fio e2fsprogs chromium fonts-dejavu-core)
+    nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio victoria-metrics fio e2fsprogs chromium fonts-dejavu-core
+    prometheus-alertmanager python3-aiosmtpd)
 # shellcheck disable=SC2034
 kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive-keyring)  # tests/kernels
 # shellcheck disable=SC2034  # what tests/integration/truth.sh needs besides

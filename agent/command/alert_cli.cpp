@@ -12,6 +12,7 @@ AlertCommands::AlertCommands(CLI::App& app) {
     alerts_ = alert->add_subcommand("list", "What is pending, firing and muted");
     test_ = alert->add_subcommand("test", "Send a test through each notifier of the configuration");
     test_->add_option("--notifier", notifier_, "Only through this one");
+    rules_ = alert->add_subcommand("rules", "Print the rules as Prometheus alerting rules");
     for (auto* command : {add_, list_, end_, alerts_}) {
         command->add_option("--connect", options_.agent.address, "HOST:PORT of the running agent")
             ->capture_default_str();

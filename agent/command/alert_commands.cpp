@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "agent/alert/notifier.hpp"
+#include "agent/alert/prometheus_rules.hpp"
 #include "agent/command/agent_client.hpp"
 #include "agent/command/commands.hpp"
 #include "agent/command/terminal.hpp"
@@ -102,6 +103,12 @@ int alert_list_command(const ClientOptions& agent) {
         print_line(text_at(alert, "state") + "  " + text_at(alert, "severity") + "  " + text_at(alert, "rule") + "  " +
                    text_at(alert, "summary") + (mute.empty() ? "" : "  [" + mute + "]"));
     }
+    return 0;
+}
+
+int alert_rules_command(const Config& config) {
+    const auto rules = effective_alert_rules(config.alerts.rules, config.alerts.default_rules);
+    std::fputs(prometheus_rules(rules).c_str(), stdout);
     return 0;
 }
 

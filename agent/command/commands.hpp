@@ -55,6 +55,8 @@ int silence_list_command(const SilenceOptions& options);
 int silence_end_command(const SilenceOptions& options);
 // Alerts of a running agent, one a line.
 int alert_list_command(const ClientOptions& agent);
+// The rules of the configuration as Prometheus alerting rules, on stdout.
+int alert_rules_command(const Config& config);
 // Sends a test through each notifier of the configuration, or through the one that is named.
 int alert_test_command(const Config& config, const std::string& notifier);
 
