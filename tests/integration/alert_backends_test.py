@@ -1,17 +1,17 @@
 """Alerts and real receivers: Debian's Alertmanager, an SMTP server with STARTTLS and authentication; silences over the
 API and on the command line; health probes of real targets; the rules in promtool."""
 
+import email
+import email.header
 import json
 import pathlib
 import subprocess
-import sys
 import time
 import unittest
 import urllib.error
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from alert_test import Hook, Load, RULES, Service
+from alert_support import RULES, Hook, Load, Service
 from harness import PYTHON, SONDE, Process, SondeTest, accepts, fetch, free_port, metric_sum, wait_for
 
 RULES_DIRECTORY = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "prometheus" / "rules"
@@ -114,8 +114,6 @@ class Backends(SondeTest):
         self.assertTrue(mail["tls"])
         self.assertEqual(mail["user"], "sonde")
         self.assertEqual(mail["to"], ["a@example.org", "b@example.org"])
-        import email
-
         message = email.message_from_string(mail["data"])
         self.assertIn("firing", str(email.header.make_header(email.header.decode_header(message["Subject"]))))
         text = message.get_payload(decode=True).decode()
