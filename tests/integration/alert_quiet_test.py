@@ -16,15 +16,15 @@ from harness import PYTHON, Process, SondeTest, accepts, fetch, free_port, metri
 SECONDS = 40
 DEFAULT_RULES = False
 
-# Answers after 1 to 30 ms; 1% of /noisy are 500, 3% are 404, 0.5% take 300 ms.
+# Answers after 10 to 30 ms; 0.3% of /noisy are 500, 3% are 404, 0.5% take 300 ms.
 SERVER = """
 import http.server, random, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
         chance = random.random()
-        time.sleep(0.3 if chance > 0.995 else random.uniform(0.001, 0.03))
-        self.send_response(500 if chance < 0.01 else 404 if chance < 0.04 else 200)
+        time.sleep(0.3 if chance > 0.995 else random.uniform(0.01, 0.03))
+        self.send_response(500 if chance < 0.003 else 404 if chance < 0.033 else 200)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
