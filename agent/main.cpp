@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "agent/command/alert_cli.hpp"
 #include "agent/command/commands.hpp"
 #include "agent/command/reading_cli.hpp"
 #include "agent/command/terminal.hpp"
@@ -142,6 +143,9 @@ int main(int argc, char** argv) {
     check->add_flag("--docs", check_options.docs, "Print docs/configuration.md");
 
     sonde::ReadingCommands reading(app);
+    sonde::AlertCommands alerts(app);
+    options.add_file(*alerts.test());
+    options.add_file(*alerts.rules());
 
     auto* version = app.add_subcommand("version", "Print the version");
 
@@ -151,6 +155,7 @@ int main(int argc, char** argv) {
         return app.exit(error) == 0 ? 0 : 2;
     }
     if (const auto code = reading.run()) return *code;
+    if (const auto code = alerts.run()) return *code;
     if (version->parsed()) return sonde::version_command();
     if (check->parsed()) {
         options.set_file(file);
@@ -159,6 +164,8 @@ int main(int argc, char** argv) {
     }
     const auto loaded = sonde::load_config(options.request());
     if (!loaded.findings.empty()) return sonde::report(loaded.findings);
+    if (alerts.rules()->parsed()) return sonde::alert_rules_command(loaded.config);
+    if (alerts.test()->parsed()) return alerts.run_test(loaded.config);
     if (run->parsed()) return sonde::run_command(loaded.config, options.request());
     if (record->parsed()) return sonde::record_command(loaded.config, file, seconds);
     if (replay->parsed()) return sonde::replay_command(loaded.config, file);

@@ -343,6 +343,31 @@ void append_loss(LineBuffer& line, const LossRecord& loss) {
     line.literal("}\n");
 }
 
+void append_alert(LineBuffer& line, const AlertRecord& alert) {
+    if (!alert.notice) return;
+    if (!alert.notice->line.empty()) {
+        line.text(alert.notice->line);
+    } else {  // a notice that could not be told, in a fallback's file
+        line.literal("{\"type\":\"alert\",\"time\":");
+        append_time(line, alert.time_ns);
+        line.literal(",\"alerts\":[");
+        for (std::size_t i = 0; i < alert.notice->alerts.size(); ++i) {
+            const auto& info = alert.notice->alerts[i];
+            line.text(i == 0 ? "{\"rule\":" : ",{\"rule\":");
+            append_quoted(line, info.rule);
+            line.literal(",\"state\":\"");
+            line.text(to_string(info.state));
+            line.literal("\",\"severity\":\"");
+            line.text(to_string(info.severity));
+            line.literal("\",\"summary\":");
+            append_quoted(line, info.summary);
+            line.character('}');
+        }
+        line.literal("]}");
+    }
+    line.character('\n');
+}
+
 }  // namespace
 
 void append_event_json(std::string& out, const Record& record) {
@@ -353,6 +378,8 @@ void append_event_json(std::string& out, const Record& record) {
         append_loss(line, *loss);
     } else if (const auto* log = std::get_if<LogLinePtr>(&record)) {
         append_log_line(line, **log);
+    } else if (const auto* alert = std::get_if<AlertRecord>(&record)) {
+        append_alert(line, *alert);
     }
 }
 

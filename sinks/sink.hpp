@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <variant>
 
 #include "agent/base/result.hpp"
+#include "agent/model/alert.hpp"
 #include "agent/model/log_line.hpp"
 #include "agent/model/loss.hpp"
 #include "agent/model/transaction.hpp"
@@ -20,7 +22,13 @@ struct LossRecord {
     std::uint64_t in_flight = 0;  // in the ring when the counts were read: seen so far − delivered − lost
 };
 
-using Record = std::variant<Transaction, LossRecord, LogLinePtr>;
+// One change of an alert's state (events file), or a group of alerts (notifiers).
+struct AlertRecord {
+    std::uint64_t time_ns = 0;  // CLOCK_REALTIME
+    std::shared_ptr<const AlertNotice> notice{};
+};
+
+using Record = std::variant<Transaction, LossRecord, LogLinePtr, AlertRecord>;
 
 // Number of records and bytes over the sink's life.
 struct SinkStats {

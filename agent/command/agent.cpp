@@ -5,8 +5,10 @@
 #include <chrono>
 #include <iterator>
 
+#include "agent/alert/alert_api.hpp"
 #include "agent/api/api.hpp"
 #include "agent/api/config_json.hpp"
+#include "agent/command/agent_alerts.hpp"
 #include "agent/command/agent_samples.hpp"
 #include "agent/command/delivery_metrics.hpp"
 #include "agent/command/file_sink_samples.hpp"
@@ -51,6 +53,7 @@ private:
 }  // namespace
 
 Agent::~Agent() {
+    if (alerts_) alerts_->stop();
     // their threads may ask for samples, which are about all of them
     for (auto& delivery : deliveries_) delivery->request_stop();
     for (auto& delivery : deliveries_) delivery->stop();
@@ -82,6 +85,12 @@ std::vector<Sample> Agent::samples() const {
                                      pipeline_->held_back(*delivery), {{"sink", std::string(delivery->name())}}));
     }
     for (const auto& [name, status] : file_sinks_) add_file_sink_samples(out, name, *status);
+    if (alerts_ready_.load(std::memory_order_acquire) != nullptr) {
+        for (auto& sample : alerts_->samples()) out.push_back(std::move(sample));
+        if (prober_)
+            for (auto& sample : prober_->samples()) out.push_back(std::move(sample));
+        for (const auto* delivery : alerts_->deliveries()) append_delivery_samples(out, *delivery);
+    }
     return out;
 }
 
@@ -160,9 +169,13 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         const bool is_ready = raw->watching_.load(std::memory_order_acquire) && (!probes_attached || probes_attached());
         return is_ready ? plain(200, "ready\n") : plain(503, "starting\n");
     };
+    auto http = config.http;
+    if (agent->history_ && config.alerts.enabled)
+        add_alert_api(handlers, http.writes,
+                      {.alerts = [raw = agent.get()] { return raw->alerts_ready_.load(std::memory_order_acquire); },
+                       .probes = [raw = agent.get()] { return raw->prober_.get(); }});
     add_console(handlers);
     add_api_index(handlers);
-    auto http = config.http;
     // the page has no data in it, and asks for the token itself
     for (const auto& file : console_files()) http.open_paths.emplace_back(file.path);
     auto server = HttpServer::start(config.listen, std::move(handlers), std::move(http));
@@ -182,11 +195,14 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
                 return fail("two sinks are called " + std::string(other->name()), "give one of them another name",
                             ErrorKind::usage);
         agent->deliveries_.push_back(std::move(*delivery));
-        if (takes_records(sink.type)) agent->pipeline_->add(*agent->deliveries_.back());
+        if (!takes_records(sink.type)) continue;
+        agent->pipeline_->add(*agent->deliveries_.back());
+        agent->record_deliveries_.push_back(agent->deliveries_.back().get());
     }
     if (agent->resources_) agent->resources_->start();
     if (agent->history_) agent->history_->start();
     agent->logs_->start();
+    if (const auto alerts = agent->start_alerts(config, source); !alerts) return alerts.error();
     agent->sample_health(source);  // who asks before the first tick is told of the sinks, too
     agent->sinks_open_.store(true, std::memory_order_release);
     return agent;
@@ -207,6 +223,38 @@ Status Agent::open_event_files(const std::string& directory) {
         deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
         pipeline_->add(*deliveries_.back(), carries);
     }
+    record_deliveries_.push_back(deliveries_.front().get());  // lines about alerts stand beside the transactions
+    return done();
+}
+
+Status Agent::start_alerts(const Config& config, const EventSource& source) {
+    if (!history_ || !config.alerts.enabled) return done();
+    pipeline_->add(service_watch_);
+    AgentAlertSources sources;
+    sources.history = history_.get();
+    sources.watch = &service_watch_;
+    sources.resources = resources_;
+    sources.records_lost = [this, &source] { return pipeline_->losses(source).lost_total(); };
+    sources.connections = [this] { return static_cast<double>(pipeline_->tracker_stats().connections.load()); };
+    sources.deliveries = [this] {
+        std::vector<const Delivery*> out;
+        for (const auto& delivery : deliveries_) out.push_back(delivery.get());
+        return out;
+    };
+    if (!config.health_probes.probes.empty() || config.health_probes.discover) {
+        prober_ = std::make_unique<HealthProber>(config.health_probes,
+                                                 [resources = resources_] { return watched_listeners(*resources); });
+        prober_->start();
+        sources.probes = prober_.get();
+    }
+    sources.reloads = [this] {
+        return watches_config_.load(std::memory_order_acquire) ? reloader_->state() : ConfigReloader::State{};
+    };
+    auto alerts = make_alert_service(config, address_, std::move(sources));
+    if (!alerts) return alerts.error();
+    alerts_ = std::move(*alerts);
+    alerts_->start();
+    alerts_ready_.store(alerts_.get(), std::memory_order_release);
     return done();
 }
 
@@ -251,6 +299,15 @@ void Agent::tick(const EventSource& source) {
     pipeline_->tick(source);
     logs_->tick();
     sample_health(source);
+    offer_alerts();
+}
+
+// Lines about alerts reach the sinks from here: a sink's queue has one writer.
+void Agent::offer_alerts() {
+    if (!alerts_) return;
+    alerts_->take_events([this](const Record& record) {
+        for (const auto& delivery : record_deliveries_) delivery->offer(record);
+    });
 }
 
 void Agent::sample_health(const EventSource& source) {
@@ -261,8 +318,10 @@ void Agent::sample_health(const EventSource& source) {
 
 Status Agent::stop(const EventSource& source) {
     if (reloader_) reloader_->stop();
+    if (alerts_) alerts_->stop();
     logs_->stop_files();
     pipeline_->finish(source);
+    offer_alerts();
     server_.reset();
     std::size_t left = 0;
     for (auto& delivery : deliveries_) delivery->request_stop();  // all at once: one that hangs delays no other

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/alert/alert_service.hpp"
+#include "agent/alert/health_prober.hpp"
 #include "agent/api/health.hpp"
 #include "agent/command/agent_logs.hpp"
 #include "agent/command/config_reloader.hpp"
@@ -60,6 +62,8 @@ private:
     Agent() = default;
     [[nodiscard]] std::vector<Sample> samples() const;
     Status open_event_files(const std::string& directory);
+    void offer_alerts();
+    Status start_alerts(const Config& config, const EventSource& source);
     void sample_health(const EventSource& source);
     void add_api(Handlers& handlers, const Config& config, const EventSource& source,
                  const std::vector<Feature>& features, std::vector<std::shared_ptr<prometheus::Collectable>> metrics);
@@ -74,11 +78,16 @@ private:
     std::unique_ptr<TransactionObserver> rpc_observer_;
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
+    std::vector<Delivery*> record_deliveries_;  // those of them that take records
     std::vector<std::pair<std::string, std::shared_ptr<const FileSinkStatus>>> file_sinks_;
     std::unique_ptr<AgentLogs> logs_;
     std::shared_ptr<ResourceCollector> resources_;  // null in a replay
     std::shared_ptr<LabelRedactor> labels_;         // of the resource collector
     std::unique_ptr<ConfigReloader> reloader_;
+    ServiceWatch service_watch_;
+    std::unique_ptr<HealthProber> prober_;              // null: nothing to probe
+    std::unique_ptr<AlertService> alerts_;              // null in a replay, or where it is not wanted
+    std::atomic<AlertService*> alerts_ready_{nullptr};  // the same, once it runs
     std::atomic<bool> watches_config_{false};
     std::atomic<bool> sinks_open_{false};
     std::atomic<bool> watching_{false};

@@ -4,8 +4,15 @@ namespace sonde {
 namespace json = boost::json;
 
 Result<json::object> ask_agent(const ClientOptions& agent, const std::string& target) {
-    const auto response = http_get(agent, target);
+    return tell_agent(agent, "GET", target);
+}
+
+Result<json::object> tell_agent(const ClientOptions& agent, const std::string& method, const std::string& target,
+                                const std::string& body) {
+    const auto response = http_send(agent, method, target, body);
     if (!response) return response.error();
+    if (response->status == 403 || response->status == 405)
+        return fail("the agent refuses: " + response->body.substr(0, response->body.find('\n')), {}, ErrorKind::usage);
     json::error_code error;
     auto value = json::parse(response->body, error);
     if (error || !value.is_object())

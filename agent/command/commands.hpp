@@ -9,6 +9,7 @@
 #include "agent/command/tail.hpp"
 #include "agent/command/top.hpp"
 #include "agent/config/load.hpp"
+#include "agent/http/client.hpp"
 #include "agent/redact/policy.hpp"
 
 // The subcommands. Each returns the program's exit code and has said on stderr what went wrong.
@@ -39,5 +40,24 @@ int tail_command(const TailOptions& options);
 // Questions about events files.
 int query_command(const QueryOptions& options);
 int version_command();
+
+// Silences of a running agent.
+struct SilenceOptions {
+    ClientOptions agent;
+    std::string rule, severity;       // empty: any
+    std::vector<std::string> labels;  // NAME=VALUE
+    std::string duration = "1h";
+    std::string reason, author;
+    std::string id;  // of the one to end
+};
+int silence_add_command(const SilenceOptions& options);
+int silence_list_command(const SilenceOptions& options);
+int silence_end_command(const SilenceOptions& options);
+// Alerts of a running agent, one a line.
+int alert_list_command(const ClientOptions& agent);
+// The rules of the configuration as Prometheus alerting rules, on stdout.
+int alert_rules_command(const Config& config);
+// Sends a test through each notifier of the configuration, or through the one that is named.
+int alert_test_command(const Config& config, const std::string& notifier);
 
 }  // namespace sonde

@@ -150,6 +150,11 @@ void ConfigReloader::count(Outcome outcome) {
     if (last_good_) last_success_s_ = now_s();
 }
 
+ConfigReloader::State ConfigReloader::state() const {
+    const std::lock_guard lock(mutex_);
+    return {!last_good_, counts_[applied]};
+}
+
 std::vector<Sample> ConfigReloader::samples() const {
     constexpr std::array<const char*, outcomes> results{"applied", "unchanged", "rejected"};
     const std::lock_guard lock(mutex_);

@@ -49,6 +49,12 @@ public:
     // No reload any more. Its owner's thread; again: nothing.
     void stop();
 
+    // What alerts ask: was the last reading refused, and how often was another configuration adopted. Any thread.
+    struct State {
+        bool refused = false;
+        std::uint64_t applied = 0;
+    };
+    [[nodiscard]] State state() const;
     // sonde_config_*. Any thread.
     [[nodiscard]] std::vector<Sample> samples() const;
 

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/alert/alert_options.hpp"
+#include "agent/alert/health_probe.hpp"
 #include "agent/http/server.hpp"
 #include "agent/identity/discovery.hpp"
 #include "agent/log/logs_options.hpp"
@@ -35,6 +37,8 @@ struct Config {
     RedactionSetup redaction;
     SamplingConfig sampling;
     LogsOptions logs;
+    AlertOptions alerts;
+    HealthProbesOptions health_probes;
 };
 
 }  // namespace sonde

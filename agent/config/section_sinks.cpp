@@ -34,7 +34,7 @@ void describe_queue(Section<SinkOptions>& sink) {
     sink.object(
         "filter", &SinkOptions::filter, "Which records it gets: those that fulfil all of this.",
         [](Section<FilterOptions>& s) {
-            s.texts("types", &FilterOptions::types, "`transaction`, `loss`, `log`. Empty: all.");
+            s.texts("types", &FilterOptions::types, "`transaction`, `loss`, `log`, `alert`. Empty: all.");
             s.choice("level", &FilterOptions::min_level,
                      Choices<Level>{{"debug", Level::debug},
                                     {"info", Level::info},

@@ -8,12 +8,15 @@ const Schema& config_schema() {
         Section<Config> config(made.fields);
         for (const auto describe :
              {describe_agent, describe_capture, describe_traces, describe_resources, describe_discovery,
-              describe_routes, describe_redaction, describe_sampling, describe_logs, describe_sinks})
+              describe_routes, describe_redaction, describe_sampling, describe_logs, describe_sinks, describe_alerts,
+              describe_health_probes})
             describe(config);
         made.checks = {{"discovery", check_discovery},
                        {"redaction", check_redaction},
                        {"sampling", check_sampling},
-                       {"sinks", check_sinks}};
+                       {"sinks", check_sinks},
+                       {"alerts", check_alerts},
+                       {"health_probes", check_health_probes}};
         return made;
     }();
     return schema;

@@ -40,10 +40,14 @@ void describe_redaction(Section<Config>& config);
 void describe_sampling(Section<Config>& config);
 void describe_logs(Section<Config>& config);
 void describe_sinks(Section<Config>& config);
+void describe_alerts(Section<Config>& config);
+void describe_health_probes(Section<Config>& config);
 
 std::vector<SectionProblem> check_discovery(const Config& config);
 std::vector<SectionProblem> check_redaction(const Config& config);
 std::vector<SectionProblem> check_sampling(const Config& config);
 std::vector<SectionProblem> check_sinks(const Config& config);
+std::vector<SectionProblem> check_alerts(const Config& config);
+std::vector<SectionProblem> check_health_probes(const Config& config);
 
 }  // namespace sonde

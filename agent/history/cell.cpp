@@ -104,6 +104,21 @@ void Cell::add(const Cell& other) {
     sum(durations, other.durations);
 }
 
+void Cell::subtract(const Cell& other) {
+    const auto difference = [](auto& from, const auto& taken) {
+        for (std::size_t i = 0; i < from.size(); ++i) from[i] -= taken[i];
+    };
+    count -= other.count;
+    difference(statuses, other.statuses);
+    difference(by_outcome, other.by_outcome);
+    duration_ns -= other.duration_ns;
+    difference(phase_ns, other.phase_ns);
+    difference(phase_seen, other.phase_seen);
+    request_bytes -= other.request_bytes;
+    response_bytes -= other.response_bytes;
+    difference(durations, other.durations);
+}
+
 std::uint64_t Cell::quantile_ns(double q) const {
     if (count == 0) return 0;
     const auto rank = std::max<std::uint64_t>(

@@ -52,6 +52,8 @@ struct Cell {
 
     void add(const Transaction& transaction);
     void add(const Cell& other);
+    // Takes away what was added before; max_ns stays.
+    void subtract(const Cell& other);
     // q in 0..1: the middle of the bucket that holds the duration of that rank, never above max_ns; 0 when empty.
     [[nodiscard]] std::uint64_t quantile_ns(double q) const;
     [[nodiscard]] std::uint32_t errors() const { return by_outcome[static_cast<std::size_t>(Outcome::error)]; }

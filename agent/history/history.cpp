@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <utility>
 
@@ -204,6 +205,29 @@ std::vector<SeriesPoint> History::series(const std::function<bool(const Endpoint
         }
     });
     return out;
+}
+
+std::uint64_t History::seconds_after(
+    std::uint64_t after_s, const std::function<void(std::uint64_t second, std::string_view cells)>& visit) const {
+    const std::shared_lock lock(mutex_);
+    const auto& slots = seconds_.slots();
+    auto first = slots.end();
+    while (first != slots.begin() && std::prev(first)->start_s > after_s) --first;
+    for (; first != slots.end(); ++first) visit(after_s = first->start_s, first->cells);
+    return after_s;
+}
+
+std::vector<EndpointKey> History::endpoint_keys() const {
+    const std::shared_lock lock(mutex_);
+    std::vector<EndpointKey> keys;
+    keys.reserve(known_.size());
+    for (const auto& known : known_) keys.push_back(known.key);
+    return keys;
+}
+
+std::uint64_t History::now_s() const {
+    const std::shared_lock lock(mutex_);
+    return now_s_;
 }
 
 void History::transactions(const std::function<bool(const KeptTransaction&)>& visit) const {

@@ -98,6 +98,15 @@ public:
     [[nodiscard]] std::vector<SeriesPoint> series(const std::function<bool(const EndpointKey&)>& wanted,
                                                   std::uint64_t step_s, std::uint64_t span_s) const;
 
+    // The seconds that came after after_s, oldest first, as far as they are still there, as CellWalk reads them. Under
+    // the lock: be short. Returns the last one, or after_s.
+    std::uint64_t seconds_after(std::uint64_t after_s,
+                                const std::function<void(std::uint64_t second, std::string_view cells)>& visit) const;
+    // By endpoint id. A place that never had an endpoint has an empty key.
+    [[nodiscard]] std::vector<EndpointKey> endpoint_keys() const;
+    // The second that is under way: all before it have come in.
+    [[nodiscard]] std::uint64_t now_s() const;
+
     // Newest first, until visit returns false; under the lock: be short.
     void transactions(const std::function<bool(const KeptTransaction&)>& visit) const;
     // Empty line: not kept.

@@ -37,6 +37,15 @@ bool is_local_host_header(std::string_view host) {
     return ::inet_pton(AF_INET, std::string(host).c_str(), &v4) == 1 || is_localhost(host);
 }
 
+bool is_same_origin(std::string_view origin, std::string_view fetch_site, std::string_view host) {
+    if (!fetch_site.empty() && fetch_site != "same-origin" && fetch_site != "none") return false;
+    if (origin.empty()) return true;
+    // behind a proxy that speaks TLS the scheme is another, the host is the one that the browser asked
+    const auto scheme_end = origin.find("://");
+    return scheme_end != std::string_view::npos && !host.empty() &&
+           same_ignoring_case(origin.substr(scheme_end + 3), host);
+}
+
 bool bears_token(std::string_view authorization, std::string_view token) {
     constexpr std::string_view scheme = "bearer ";
     if (authorization.size() < scheme.size() || !same_ignoring_case(authorization.substr(0, scheme.size()), scheme))

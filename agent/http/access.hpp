@@ -16,4 +16,8 @@ bool is_local_host_header(std::string_view host);
 // (RFC 6750 §2.1).
 bool bears_token(std::string_view authorization, std::string_view token);
 
+// Does a request that changes something come from the agent's own page, or from no page? origin, fetch_site: its
+// headers Origin and Sec-Fetch-Site; empty: there is none.
+bool is_same_origin(std::string_view origin, std::string_view fetch_site, std::string_view host);
+
 }  // namespace sonde

@@ -90,11 +90,18 @@ Result<std::string> ask_and_read(const ClientOptions& options, const std::string
 }  // namespace
 
 Result<ClientResponse> http_get(const ClientOptions& options, const std::string& target) {
+    return http_send(options, "GET", target);
+}
+
+Result<ClientResponse> http_send(const ClientOptions& options, const std::string& method, const std::string& target,
+                                 const std::string& body) {
     // a name that points here is not what the agent calls itself: see HttpServer
-    auto request = "GET " + target + " HTTP/1.1\r\nHost: " + options.address +
+    auto request = method + " " + target + " HTTP/1.1\r\nHost: " + options.address +
                    "\r\nUser-Agent: sonde\r\nAccept: application/json\r\nConnection: close\r\n";
     if (!options.token.empty()) request += "Authorization: Bearer " + options.token + "\r\n";
-    const auto answer = ask_and_read(options, request + "\r\n");
+    if (!body.empty())
+        request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+    const auto answer = ask_and_read(options, request + "\r\n" + body);
     if (!answer) return answer.error();
     ClientResponse response;
     const auto end = answer->find("\r\n\r\n");

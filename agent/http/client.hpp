@@ -22,6 +22,10 @@ struct ClientResponse {
 // Errors say what to do: no agent answers there, or what answers is not one.
 Result<ClientResponse> http_get(const ClientOptions& options, const std::string& target);
 
+// POST with a JSON body, DELETE without one.
+Result<ClientResponse> http_send(const ClientOptions& options, const std::string& method, const std::string& target,
+                                 const std::string& body = {});
+
 // Percent-encodes what is not unreserved (RFC 3986 §2.3).
 std::string url_encode(std::string_view text);
 

@@ -25,12 +25,14 @@ private:
 };
 
 struct Request {
-    std::string method;  // GET or HEAD, or what the handler's route allows
+    std::string method;  // GET or HEAD; of a write: POST or DELETE
     std::string path;    // decoded, without the query
     std::string tail;    // what stands behind the path of a prefix route
     std::string target;  // as it came: path and query
     Query query;
     std::string accept, accept_encoding, if_none_match;  // the headers of these names; empty: there was none
+    std::string body;                                    // of a POST: JSON, at most max_body bytes
+    static constexpr std::size_t max_body = 64 * 1024;
 };
 
 }  // namespace sonde

@@ -197,9 +197,13 @@ private:
         return response.status;
     }
 
-    Response response_to(const mg_connection* connection, const mg_request_info& info) const {
+    Response response_to(mg_connection* connection, const mg_request_info& info) const {
         const std::string_view method = info.request_method;
-        if (method != "HEAD" && method != "GET") {
+        const bool writes = method == "POST" || method == "DELETE";
+        Request request;
+        request.path = info.local_uri != nullptr ? info.local_uri : "";
+        const auto& handlers = writes ? http_.writes : handlers_;
+        if (method != "HEAD" && method != "GET" && (!writes || find(handlers, request) == nullptr)) {
             auto refusal = text(405, "only GET and HEAD are allowed\n");
             refusal.headers.emplace_back("Allow", "GET, HEAD");
             return refusal;
@@ -210,12 +214,10 @@ private:
         };
         if (checks_host_ && !is_local_host_header(header("Host")))
             return text(421, "ask for this address as localhost or 127.0.0.1\n");
-        Request request;
         request.method = method;
         request.accept = header("Accept");
         request.accept_encoding = header("Accept-Encoding");
         request.if_none_match = header("If-None-Match");
-        request.path = info.local_uri != nullptr ? info.local_uri : "";
         const auto& open = http_.open_paths;
         const bool is_open = std::find(open.begin(), open.end(), request.path) != open.end();
         if (!http_.token.empty() && !is_open && !bears_token(header("Authorization"), http_.token)) {
@@ -228,16 +230,43 @@ private:
         auto parsed = Query::parse(query);
         if (!parsed) return text(400, "the query is not well-formed\n");
         request.query = std::move(*parsed);
-        const auto* handler = find(request);
+        if (writes)
+            if (auto refusal = refuse_write(connection, info, request)) return std::move(*refusal);
+        const auto* handler = find(handlers, request);
         return handler != nullptr ? call(*handler, request) : text(404, "not found\n");
     }
 
-    const Handler* find(Request& request) const {
-        if (const auto exact = handlers_.find(request.path); exact != handlers_.end()) return &exact->second;
+    // Nothing: it may go on, and its body has been read.
+    std::optional<Response> refuse_write(mg_connection* connection, const mg_request_info& info,
+                                         Request& request) const {
+        const auto header = [&](const char* name) -> std::string_view {
+            const char* value = mg_get_header(connection, name);
+            return value != nullptr ? value : "";
+        };
+        if (http_.token.empty() && !is_loopback(address_.host))
+            return text(403, "without a token nothing can be changed from here\n");
+        if (!is_same_origin(header("Origin"), header("Sec-Fetch-Site"), header("Host")))
+            return text(403, "another site's page may not change anything here\n");
+        if (request.method != "POST") return std::nullopt;
+        if (!header("Content-Type").starts_with("application/json"))
+            return text(415, "the body must be application/json\n");
+        if (info.content_length < 0 || info.content_length > static_cast<long long>(Request::max_body))
+            return text(413, "a body of 64 KiB at most, with its Content-Length, is needed\n");
+        request.body.resize(static_cast<std::size_t>(info.content_length));
+        for (std::size_t at = 0; at < request.body.size();) {
+            const int got = mg_read(connection, request.body.data() + at, request.body.size() - at);
+            if (got <= 0) return text(400, "the body was cut off\n");
+            at += static_cast<std::size_t>(got);
+        }
+        return std::nullopt;
+    }
+
+    static const Handler* find(const Handlers& handlers, Request& request) {
+        if (const auto exact = handlers.find(request.path); exact != handlers.end()) return &exact->second;
         for (auto slash = request.path.rfind('/'); slash != std::string::npos && slash > 0;
              slash = request.path.rfind('/', slash - 1)) {
-            const auto prefix = handlers_.find(std::string_view(request.path).substr(0, slash + 1));
-            if (prefix == handlers_.end()) continue;
+            const auto prefix = handlers.find(std::string_view(request.path).substr(0, slash + 1));
+            if (prefix == handlers.end()) continue;
             request.tail = request.path.substr(slash + 1);
             return &prefix->second;
         }

@@ -33,13 +33,20 @@ struct HttpServerOptions {
     bool allow_anonymous = false;
     // Answered without a token: what a probe asks.
     std::vector<std::string> open_paths{"/healthz", "/readyz"};
+    // What answers POST and DELETE, as handlers answer GET; each tells them apart itself. See HttpServer.
+    std::map<std::string, std::function<Response(const Request&)>, std::less<>> writes{};
 };
 
-// The agent's one port. Answers GET and HEAD (else 405), 404 where no handler is, one request per connection:
-// with two workers, clients that keep connections open would lock everyone else out.
+// The agent's one port. Answers GET and HEAD (else 405, but for the few writes), 404 where no handler is, one request
+// per connection: with two workers, clients that keep connections open would lock everyone else out.
 //
 // On a loopback address without a token, a request whose Host is a name other than localhost is refused (421): a web
 // page could otherwise read the API through a name that it points at 127.0.0.1 (DNS rebinding).
+//
+// A write must come from this page or from no page at all: an Origin other than the Host, or a Sec-Fetch-Site of
+// another site, is refused (403), and so is a POST that is not application/json (415), which other pages cannot send
+// without being asked first (Fetch, "CORS-safelisted request-header"). Where everybody may read (allow_anonymous),
+// nobody may write.
 class HttpServer {
 public:
     // listen: "HOST:PORT", "[V6]:PORT" or ":PORT" (every IPv4 address). Port 0 takes a free one.

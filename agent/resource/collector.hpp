@@ -38,6 +38,11 @@ public:
     void round();
     // Any thread. Empty until the first round is over.
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+    // The same without a copy; null until the first round is over.
+    [[nodiscard]] std::shared_ptr<const std::vector<prometheus::MetricFamily>> snapshot() const {
+        const std::lock_guard lock(mutex_);
+        return families_;
+    }
     // Number of series the last round made, and the number it can make at most with these options.
     [[nodiscard]] std::size_t series() const { return series_.load(std::memory_order_relaxed); }
     [[nodiscard]] static std::size_t series_bound(const ResourceOptions& options);

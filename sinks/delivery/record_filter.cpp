@@ -5,7 +5,7 @@
 namespace sonde {
 namespace {
 
-constexpr std::array<std::string_view, 3> type_names{"transaction", "loss", "log"};
+constexpr std::array<std::string_view, 4> type_names{"transaction", "loss", "log", "alert"};
 constexpr std::uint16_t first_client_error = 400, first_server_error = 500;
 
 bool matches(std::string_view pattern, std::string_view text) {
@@ -71,8 +71,12 @@ std::string listed(const std::array<std::string_view, N>& names) {
 
 Level level_of(const Record& record) {
     if (const auto* transaction = std::get_if<Transaction>(&record)) return level_of_transaction(*transaction);
-    const auto* line = std::get_if<LogLinePtr>(&record);
-    return line != nullptr ? level_of_line(**line) : Level::warning;
+    if (const auto* line = std::get_if<LogLinePtr>(&record)) return level_of_line(**line);
+    if (const auto* alert = std::get_if<AlertRecord>(&record); alert != nullptr && alert->notice) {
+        constexpr std::array<Level, 3> levels{Level::info, Level::warning, Level::error};
+        return levels[static_cast<std::size_t>(alert->notice->severity())];
+    }
+    return Level::warning;
 }
 
 std::string_view to_string(Level level) {
@@ -111,7 +115,8 @@ Result<RecordFilter> RecordFilter::build(const FilterOptions& options) {
 bool RecordFilter::passes(const Record& record) const {
     if (const auto* transaction = std::get_if<Transaction>(&record)) return passes(*transaction);
     if (const auto* line = std::get_if<LogLinePtr>(&record)) return passes(**line);
-    return everything_ || (wants(Type::loss) && level_of(record) >= options_.min_level);
+    const auto type = std::holds_alternative<AlertRecord>(record) ? Type::alert : Type::loss;
+    return everything_ || (wants(type) && level_of(record) >= options_.min_level);
 }
 
 bool RecordFilter::passes(const LogLine& line) const {

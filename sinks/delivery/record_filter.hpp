@@ -14,7 +14,7 @@ namespace sonde {
 enum class Level : std::uint8_t { debug, info, warning, error };
 
 // What a record is worth: error (5xx, or the protocol broke), warning (4xx, the peer left, records were lost), info.
-// A log line has its own level; one that names none is info.
+// A log line has its own level, one that names none is info; an alert has its severity, critical as error.
 Level level_of(const Record& record);
 std::string_view to_string(Level level);
 
@@ -32,7 +32,7 @@ struct FieldMatch {
 // What one sink gets: records that fulfil every condition that is set. Texts match whole, or up to a '*' at the end.
 // Conditions on transactions say nothing about other records, `types`, `min_level` and for log lines `services` do.
 struct FilterOptions {
-    std::vector<std::string> types{};     // "transaction", "loss", "log"; empty: all
+    std::vector<std::string> types{};     // "transaction", "loss", "log", "alert"; empty: all
     Level min_level = Level::debug;       // this and worse
     std::vector<std::string> services{};  // empty: all
     std::vector<std::string> routes{};    // empty: all
@@ -52,7 +52,7 @@ public:
     [[nodiscard]] bool passes(const Transaction& transaction) const;
 
 private:
-    enum class Type : std::uint8_t { transaction, loss, log };
+    enum class Type : std::uint8_t { transaction, loss, log, alert };
     struct Match {
         std::size_t field;  // in filter_fields
         std::vector<std::string> values;

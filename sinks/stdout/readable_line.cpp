@@ -184,6 +184,19 @@ void append_loss(std::string& out, const LossRecord& loss, bool colour) {
     out += '\n';
 }
 
+void append_alert(std::string& out, const AlertRecord& record, bool colour) {
+    if (!record.notice) return;
+    for (const auto& alert : record.notice->alerts) {
+        append_time(out, record.time_ns);
+        const bool fires = alert.state == AlertState::firing;
+        if (colour) out += fires && alert.severity != AlertSeverity::info ? red : reset;
+        out.append("  alert ").append(to_string(alert.state)).append(": ");
+        append_printable(out, alert.summary);
+        if (colour) out += reset;
+        out += '\n';
+    }
+}
+
 }  // namespace
 
 void append_readable_header(std::string& out, bool colour) {
@@ -206,6 +219,8 @@ void append_readable_line(std::string& out, const Record& record, bool colour) {
         append_loss(out, *loss, colour);
     } else if (const auto* log = std::get_if<LogLinePtr>(&record)) {
         append_log(out, **log, colour);
+    } else if (const auto* alert = std::get_if<AlertRecord>(&record)) {
+        append_alert(out, *alert, colour);
     }
 }
 

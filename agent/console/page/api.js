@@ -13,6 +13,28 @@ export class ApiError extends Error {
 export const set_token = (token) => sessionStorage.setItem(TOKEN_KEY, token);
 export const forget_token = () => sessionStorage.removeItem(TOKEN_KEY);
 
+// A change: POST with a body, DELETE without one. Throws ApiError.
+export async function tell(method, path, body = undefined) {
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(`api/v1/${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.timeout(8000) });
+  } catch {
+    throw new ApiError("the agent does not answer", 0);
+  }
+  const text = await response.text();
+  let answer = null;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    // refused before it reached the API: plain words
+  }
+  if (!response.ok) throw new ApiError(answer?.error || text.trim() || `status ${response.status}`, response.status);
+  return answer;
+}
+
 // parameters that are undefined, null or "" are left out. Throws ApiError, or AbortError when the signal says so.
 export async function ask(path, parameters = {}, signal = undefined) {
   const query = new URLSearchParams();

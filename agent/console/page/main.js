@@ -11,10 +11,11 @@ import * as transaction from "./views/transaction.js";
 import * as logs from "./views/logs.js";
 import * as map from "./views/map.js";
 import * as resources from "./views/resources.js";
+import * as alerts from "./views/alerts.js";
 import * as agent from "./views/agent.js";
 
 // Each view names the paths of the API that it cannot do without: one that the agent does not offer is not shown.
-const VIEWS = { now, requests, logs, map, resources, agent, endpoint, transaction };
+const VIEWS = { now, requests, logs, map, resources, alerts, agent, endpoint, transaction };
 const RETRY_MS_MAX = 5000;
 const $ = (id) => document.getElementById(id);
 
