@@ -10,6 +10,7 @@
 #include "agent/command/agent_samples.hpp"
 #include "agent/command/delivery_metrics.hpp"
 #include "agent/command/file_sink_samples.hpp"
+#include "agent/command/run_privileges.hpp"
 #include "agent/console/console.hpp"
 #include "agent/http/metrics_handler.hpp"
 #include "sinks/file/file_sink.hpp"
@@ -70,6 +71,7 @@ std::vector<Sample> Agent::samples() const {
                        "Number of TLS connections that were forgotten before their end because too many were open.",
                        pipeline_->tls_connections()->forgotten()));
     add_http2(out, pipeline_->http2_stats());
+    if (resources_) add_privileges(out);  // a replay gives up nothing
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
     if (watches_config_.load(std::memory_order_acquire))
         for (auto& sample : reloader_->samples()) out.push_back(std::move(sample));
@@ -145,7 +147,10 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         return families;
     };
     handlers["/metrics"] = metrics_handler(std::move(metrics));
-    handlers["/healthz"] = [plain](const Request&) { return plain(200, "alive\n"); };
+    handlers["/healthz"] = [plain, raw = agent.get()](const Request&) {
+        const auto stall = raw->health_.stall(monotonic_ns() / ns_per_s);
+        return stall.empty() ? plain(200, "alive\n") : plain(503, (stall + "\n").c_str());
+    };
     handlers["/readyz"] = [plain, raw = agent.get(), probes_attached = std::move(probes_attached)](const Request&) {
         const bool is_ready = raw->watching_.load(std::memory_order_acquire) && (!probes_attached || probes_attached());
         return is_ready ? plain(200, "ready\n") : plain(503, "starting\n");

@@ -6,6 +6,7 @@
 
 #include "agent/http/server.hpp"
 #include "agent/identity/discovery.hpp"
+#include "agent/privilege/privileges.hpp"
 #include "agent/redact/policy_set.hpp"
 #include "agent/route/route_table.hpp"
 #include "agent/sample/policy.hpp"
@@ -31,6 +32,7 @@ struct Config {
     RouteLimits routes;
     RedactionSetup redaction;
     SamplingConfig sampling;
+    PrivilegeOptions privileges;
 };
 
 }  // namespace sonde

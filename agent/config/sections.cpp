@@ -6,8 +6,9 @@ const Schema& config_schema() {
     static const Schema schema = [] {
         Schema made;
         Section<Config> config(made.fields);
-        for (const auto describe : {describe_agent, describe_capture, describe_resources, describe_discovery,
-                                    describe_routes, describe_redaction, describe_sampling, describe_sinks})
+        for (const auto describe :
+             {describe_agent, describe_capture, describe_resources, describe_discovery, describe_routes,
+              describe_redaction, describe_sampling, describe_sinks, describe_privileges})
             describe(config);
         made.checks = {{"discovery", check_discovery},
                        {"redaction", check_redaction},

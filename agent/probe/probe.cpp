@@ -85,13 +85,15 @@ public:
         return done();
     }
 
-    Status watch_traffic() override {
+    Status watch_traffic(const std::function<Status()>& attached) override {
         forget_libbpf_words();
         for (auto* program : {parts_.ingress, parts_.egress}) {
             Link link(bpf_program__attach_cgroup(program, cgroup_.get()));
             if (!link) return fail("cannot attach the packet program to the cgroup v2 root: " + libbpf_words());
             links_.push_back(std::move(link));
         }
+        if (attached)
+            if (auto good = attached(); !good) return good.error();
         start_tls_watch();
         return done();
     }

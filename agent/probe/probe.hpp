@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,8 +28,9 @@ public:
     virtual ~Probe() = default;
 
     // Attaches the packet hooks: from here on traffic fills the ring, at saturation within a fraction of a second.
-    // Once, by who is about to poll.
-    virtual Status watch_traffic() = 0;
+    // Once, by who is about to poll. attached: called when that is done and before the thread that finds TLS libraries
+    // starts, which inherits what its starter may do.
+    virtual Status watch_traffic(const std::function<Status()>& attached = {}) = 0;
 
     [[nodiscard]] virtual const std::vector<Feature>& features() const = 0;
     [[nodiscard]] virtual int ring_fd() const = 0;
