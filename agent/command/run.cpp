@@ -92,10 +92,10 @@ int run_command(const Config& config, const ConfigRequest& request) {
     std::signal(SIGUSR1, [](int) { FileSink::request_rotation(); });
     ::prctl(PR_SET_NAME, "pipeline");
     auto manager = ServiceManager::from_environment();
-    RunPrivileges privileges(config);
     manager.status("loading the probes");
     auto probe = Probe::prepare({.capture_bytes = config.capture_bytes, .ring_bytes = config.ring_kib << 10});
     if (!probe) return report(probe.error());
+    RunPrivileges privileges(config, (*probe)->late_uprobes_need_admin());
     auto source = RingSource::open(**probe);
     if (!source) return report(source.error());
     auto features = (*probe)->features();

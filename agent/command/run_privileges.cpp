@@ -1,5 +1,6 @@
 #include "agent/command/run_privileges.hpp"
 
+#include <linux/capability.h>
 #include <sys/prctl.h>
 
 #include <atomic>
@@ -14,7 +15,7 @@ namespace {
 
 std::atomic<bool> filtered{false};
 
-PrivilegePlan plan_for(const Config& config) {
+PrivilegePlan plan_for(const Config& config, bool needs_admin) {
     std::vector<std::string> written{config.events_directory};
     bool chowns = false;
     for (const auto& sink : config.sinks) {
@@ -23,12 +24,15 @@ PrivilegePlan plan_for(const Config& config) {
         written.push_back(sink.fallback_directory);
         chowns = chowns || sink.file.file.owner || sink.file.file.group;
     }
-    return plan_privileges(written, chowns);
+    auto plan = plan_privileges(written, chowns);
+    if (needs_admin) keep_also(plan, CAP_SYS_ADMIN, "before Linux 6.6 attaching uprobes takes it");
+    return plan;
 }
 
 }  // namespace
 
-RunPrivileges::RunPrivileges(const Config& config) : options_(config.privileges), plan_(plan_for(config)) {
+RunPrivileges::RunPrivileges(const Config& config, bool needs_admin)
+    : options_(config.privileges), plan_(plan_for(config, needs_admin)) {
     if (!options_.drop) return;
     for (const auto& note : plan_.notes) say("sonde " + note);
 }

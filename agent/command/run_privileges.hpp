@@ -17,7 +17,8 @@ namespace sonde {
 //   tls                                                            └ started after limit_this_thread()
 class RunPrivileges {
 public:
-    explicit RunPrivileges(const Config& config);
+    // needs_admin: Probe::late_uprobes_need_admin().
+    RunPrivileges(const Config& config, bool needs_admin);
 
     // Calls start on a thread that has given up what is not kept, and waits for its end.
     Status start_limited(const std::function<void()>& start) const;

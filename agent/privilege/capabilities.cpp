@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 namespace sonde {
 namespace {
@@ -28,6 +29,10 @@ constexpr std::array<CapabilityNeed, 5> needs{{
     {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "libraries and logs that other users alone may read", false, true,
      false},
 }};
+
+// Kept where something asks for them (agent/privilege/privileges.hpp).
+constexpr std::array<std::pair<unsigned, std::string_view>, 3> others{
+    {{CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE"}, {CAP_CHOWN, "CAP_CHOWN"}, {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}}};
 
 constexpr std::uint64_t bit(unsigned number) { return std::uint64_t{1} << number; }
 
@@ -58,15 +63,17 @@ std::uint64_t effective_capabilities() {
     return capabilities_in(text, "CapEff:");
 }
 
+bool has_capability(unsigned number) { return (effective_capabilities() & bit(number)) != 0; }
+
 std::string capability_names(std::uint64_t mask) {
     std::string text;
     const auto add = [&text](std::string_view name) { (text += text.empty() ? "" : ", ") += name; };
     for (const auto& need : needs)
         if ((mask & bit(need.bit)) != 0) add(need.name);
-    if ((mask & bit(CAP_DAC_OVERRIDE)) != 0) add("CAP_DAC_OVERRIDE");
-    if ((mask & bit(CAP_CHOWN)) != 0) add("CAP_CHOWN");
+    for (const auto& [number, name] : others)
+        if ((mask & bit(number)) != 0) add(name);
     for (const auto& need : needs) mask &= ~bit(need.bit);
-    mask &= ~(bit(CAP_DAC_OVERRIDE) | bit(CAP_CHOWN));
+    for (const auto& [number, name] : others) mask &= ~bit(number);
     for (unsigned number = 0; number < 64; ++number)
         if ((mask & bit(number)) != 0) add("capability " + std::to_string(number));
     return text.empty() ? "none" : text;

@@ -29,6 +29,7 @@ struct CapabilityNeed {
 [[nodiscard]] std::uint64_t capabilities_in(std::string_view status, std::string_view line);
 // Of the calling thread.
 [[nodiscard]] std::uint64_t effective_capabilities();
+[[nodiscard]] bool has_capability(unsigned bit);
 // "CAP_BPF, CAP_PERFMON"; those that sonde does not use by their number.
 [[nodiscard]] std::string capability_names(std::uint64_t mask);
 

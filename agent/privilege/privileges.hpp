@@ -19,6 +19,9 @@ struct PrivilegePlan {
     std::vector<std::string> notes;  // why more is kept; for people
 };
 
+// Adds one, when this thread has it.
+void keep_also(PrivilegePlan& plan, unsigned capability, const std::string& why);
+
 // written: the directories that sonde creates files in. chowns: files get another owner.
 PrivilegePlan plan_privileges(const std::vector<std::string>& written, bool chowns);
 

@@ -4,6 +4,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "agent/base/unique_fd.hpp"
+#include "agent/privilege/capabilities.hpp"
 #include "agent/probe/clock_calibration.hpp"
 #include "agent/probe/libbpf_words.hpp"
 #include "agent/probe/preconditions.hpp"
@@ -97,6 +99,8 @@ public:
         start_tls_watch();
         return done();
     }
+
+    bool late_uprobes_need_admin() const override { return tls_programs_ && tls_programs_->needs_admin(); }
 
     TlsWatch* tls() const override { return tls_watch_.get(); }
 
@@ -359,7 +363,11 @@ private:
         forget_libbpf_words();
         Feature feature{"tls_plaintext", true, "uprobes", "what TLS connections carry"};
         auto programs = TlsPrograms::load([this](bpf_object* object) { share_maps(object); }, *parts_.config);
-        if (programs) {
+        if (programs && (*programs)->needs_admin() && !has_capability(CAP_SYS_ADMIN)) {
+            feature.enabled = false;
+            feature.detail = "before Linux 6.6 attaching uprobes takes CAP_SYS_ADMIN";
+        } else if (programs) {
+            feature.detail = (*programs)->needs_admin() ? "uprobes (perf events)" : "uprobes (BPF links)";
             tls_programs_ = std::move(*programs);
         } else {
             feature.enabled = false;

@@ -41,6 +41,8 @@ public:
     // Who finds and attaches to TLS libraries; null before watch_traffic, and where the kernel has no uprobes for
     // us. Wants to be told of processes that begin, end and speak TLS.
     [[nodiscard]] virtual TlsWatch* tls() const = 0;
+    // Programs with TLS that begin later are attached to by what only CAP_SYS_ADMIN may do.
+    [[nodiscard]] virtual bool late_uprobes_need_admin() const = 0;
     // The kernel's part of the loss matrix, summed over CPUs. Any thread.
     [[nodiscard]] virtual LossMatrix kernel_losses() const = 0;
     // To be called often, by one thread at a time: measures the scheduler's clock anew when that is due.

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 from harness import PYTHON, SONDE, Process, Sonde, SondeTest, accepts, fetch, free_port, metric_sum, wait_for  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NOBODY = 65534
+NOBODY = 65533  # nginx's workers are 65534
 NUMBERS = {"CAP_DAC_OVERRIDE": 1, "CAP_DAC_READ_SEARCH": 2, "CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19,
            "CAP_PERFMON": 38, "CAP_BPF": 39}
 
