@@ -10,21 +10,23 @@ void add_kubernetes(std::vector<Sample>& out, const Kubernetes& kubernetes) {
     out.push_back(gauge_sample("sonde_kubernetes_from_kubelet", "1 while the kubelet is asked because the API fails.",
                                stats.from_kubelet ? 1 : 0));
     out.push_back(gauge_sample("sonde_kubernetes_pods", "Pods of this node that are known.", stats.pods));
-    out.push_back(gauge_sample("sonde_kubernetes_addresses", "Addresses of the cluster that are known.", stats.addresses));
+    out.push_back(
+        gauge_sample("sonde_kubernetes_addresses", "Addresses of the cluster that are known.", stats.addresses));
     const auto count = [&out](const char* what, std::uint64_t value) {
         out.push_back(counter_sample("sonde_kubernetes_requests_total", "Number of lists and watches that were begun.",
                                      value, {{"kind", what}}));
     };
     count("list", stats.lists);
     count("watch", stats.watches);
-    out.push_back(counter_sample("sonde_kubernetes_events_total", "Number of changes that watches told.", stats.events));
+    out.push_back(
+        counter_sample("sonde_kubernetes_events_total", "Number of changes that watches told.", stats.events));
     out.push_back(counter_sample("sonde_kubernetes_expired_total",
                                  "Number of times that changes were missed and all had to be listed again (410 Gone).",
                                  stats.expired));
     out.push_back(counter_sample("sonde_kubernetes_failures_total",
                                  "Number of requests that failed, by network or status.", stats.failures));
-    out.push_back(counter_sample("sonde_kubernetes_invalid_total", "Number of answers that could not be read.",
-                                 stats.invalid));
+    out.push_back(
+        counter_sample("sonde_kubernetes_invalid_total", "Number of answers that could not be read.", stats.invalid));
     out.push_back(counter_sample("sonde_kubernetes_overflows_total",
                                  "Number of objects and addresses for which there was no room.", stats.overflows));
     for (const auto& [id, it] : kubernetes.directory().names()->containers)

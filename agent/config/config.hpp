@@ -6,6 +6,7 @@
 
 #include "agent/http/server.hpp"
 #include "agent/identity/discovery.hpp"
+#include "agent/identity/kubernetes.hpp"
 #include "agent/privilege/privileges.hpp"
 #include "agent/redact/policy_set.hpp"
 #include "agent/route/route_table.hpp"
@@ -33,6 +34,7 @@ struct Config {
     RedactionSetup redaction;
     SamplingConfig sampling;
     PrivilegeOptions privileges;
+    KubernetesOptions kubernetes;
 };
 
 }  // namespace sonde

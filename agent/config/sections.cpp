@@ -8,7 +8,7 @@ const Schema& config_schema() {
         Section<Config> config(made.fields);
         for (const auto describe :
              {describe_agent, describe_capture, describe_resources, describe_discovery, describe_routes,
-              describe_redaction, describe_sampling, describe_sinks, describe_privileges})
+              describe_redaction, describe_sampling, describe_sinks, describe_kubernetes, describe_privileges})
             describe(config);
         made.checks = {{"discovery", check_discovery},
                        {"redaction", check_redaction},

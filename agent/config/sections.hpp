@@ -38,6 +38,7 @@ void describe_routes(Section<Config>& config);
 void describe_redaction(Section<Config>& config);
 void describe_sampling(Section<Config>& config);
 void describe_sinks(Section<Config>& config);
+void describe_kubernetes(Section<Config>& config);
 void describe_privileges(Section<Config>& config);
 
 std::vector<SectionProblem> check_discovery(const Config& config);

@@ -52,8 +52,8 @@ const WorkloadNames::Names& WorkloadNames::make(const KubernetesContainer& conta
     add(service, "", container.namespace_name);
     std::string workload;
     add(workload, "", container.owner.empty() ? container.pod : container.owner);
-    auto names = std::make_unique<const Names>(Names{std::move(labels), service.substr(service.empty() ? 0 : 1) + "/" +
-                                                                            workload.substr(workload.empty() ? 0 : 1)});
+    auto names = std::make_unique<const Names>(Names{
+        std::move(labels), service.substr(service.empty() ? 0 : 1) + "/" + workload.substr(workload.empty() ? 0 : 1)});
     return *names_.emplace(std::move(key), std::move(names)).first->second;
 }
 

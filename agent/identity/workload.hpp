@@ -12,8 +12,8 @@
 namespace sonde {
 
 // Where in a cluster a process runs, as labels of metrics: "k8s_namespace_name=store", "k8s_deployment_name=shop",
-// "k8s_container_name=web", and on demand "k8s_pod_name=…", joined by `separator`. Texts live as long as the object; their
-// number is bounded. Owned by the pipeline thread.
+// "k8s_container_name=web", and on demand "k8s_pod_name=…", joined by `separator`. Texts live as long as the object;
+// their number is bounded. Owned by the pipeline thread.
 class WorkloadNames {
 public:
     static constexpr char separator = '\x1f';

@@ -13,7 +13,7 @@ struct KubernetesContainer {
     std::string namespace_name;
     std::string pod;
     std::string pod_uid;
-    std::string container;   // its name in the pod
+    std::string container;  // its name in the pod
     std::string node;
     std::string owner_kind;  // "Deployment", "StatefulSet", "DaemonSet", "CronJob", …; "ReplicaSet" where its own owner
     std::string owner;       // could not be asked for

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "agent/base/inline_string.hpp"
+#include "agent/model/kubernetes.hpp"
 #include "agent/model/process.hpp"
 #include "agent/model/trace.hpp"
 
@@ -70,11 +71,14 @@ struct Transaction {
     TraceContext trace;
     std::string_view route;
     std::string_view service;
+    std::string_view workload;  // labels of metrics: where in a cluster it runs (WorkloadNames); empty: not known
     Endpoint server;
     Endpoint client;
     Endpoint client_ip;     // who asked, told by trusted proxies where there are some; without a port
     std::uint32_t tid = 0;  // the thread that read the request (server) or sent it (client); 0: not observed
     ProcessPtr process;     // may be null: not observed
+    KubernetesContainerPtr kubernetes;  // where the process runs; null: not known
+    KubernetesPeerPtr peer;             // client side: whom it asked; null: not known
 };
 
 }  // namespace sonde

@@ -5,8 +5,10 @@
 #include <memory>
 #include <vector>
 
+#include "agent/identity/kubernetes_directory.hpp"
 #include "agent/identity/process_table.hpp"
 #include "agent/identity/service.hpp"
+#include "agent/identity/workload.hpp"
 #include "agent/metric/http_metrics.hpp"
 #include "agent/model/process_watch.hpp"
 #include "agent/pipeline/connection_tracker.hpp"
@@ -57,6 +59,8 @@ public:
     [[nodiscard]] PreparedPolicies prepare(const PipelinePolicies& policies) const;
     void adopt(PreparedPolicies prepared);
 
+    // Names from a cluster. directory outlives the pipeline. Before the first record.
+    void set_kubernetes(const KubernetesDirectory& directory, bool pod_label);
     // At most one; outlives the pipeline.
     void set_watch(ProcessWatch* watch) { watch_ = watch; }
 
@@ -81,6 +85,7 @@ public:
 
 private:
     void complete(Transaction& transaction, std::uint32_t pid);
+    void identify(Transaction& transaction);
     void pass_on(Transaction& transaction);
     void deliver(const Transaction& transaction, bool must);
     void report_losses(const EventSource& source);
@@ -101,6 +106,8 @@ private:
     ProcessTable processes_;
     Discovery discovery_;
     ServiceNames services_;
+    std::unique_ptr<KubernetesView> kubernetes_;  // null: no cluster
+    std::unique_ptr<WorkloadNames> workloads_;
     RouteTable routes_;
     ConnectionTracker tracker_;
     bool own_redactions_ = false;  // some outlet has a redaction of its own
