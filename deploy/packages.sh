@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034  # used by those who source this
 build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev libcapstone-dev zlib1g-dev liburing-dev
     libnghttp2-dev prometheus-cpp-dev libyaml-cpp-dev libcivetweb-dev libcli11-dev libre2-dev libssl-dev libboost-json1.81-dev libzstd-dev
-    libcurl4-openssl-dev libprotozero-dev libsnappy-dev)
+    libcurl4-openssl-dev libseccomp-dev libprotozero-dev libsnappy-dev)
 # shellcheck disable=SC2034
 demo_packages=(nginx-light python3)  # and node: nodejs, unless there is one
 # shellcheck disable=SC2034

@@ -53,6 +53,7 @@ public:
         append_sizes();
         append_peers();
         append_process();
+        append_kubernetes();
         append_trace();
         append_downstream();
         if (transaction_.grpc) append_grpc();
@@ -185,6 +186,45 @@ private:
         if (process->container_id.empty()) return;
         line_.literal(",\"container\":{\"id\":");
         append_quoted(line_, process->container_id);
+        line_.character('}');
+    }
+
+    // Left out where no cluster is known. What its API did not say is left out, too.
+    void append_kubernetes() {
+        if (const auto* container = transaction_.kubernetes.get()) {
+            line_.literal(",\"k8s\":{\"namespace\":");
+            append_quoted(line_, container->namespace_name);
+            append_named(",\"pod\":", container->pod);
+            append_named(",\"container\":", container->container);
+            append_named(",\"node\":", container->node);
+            append_named(",\"owner_kind\":", container->owner_kind);
+            append_named(",\"owner\":", container->owner);
+            append_labels(container->labels);
+            line_.character('}');
+        }
+        if (const auto* peer = transaction_.peer.get()) {
+            line_.literal(",\"peer\":{\"namespace\":");
+            append_quoted(line_, peer->namespace_name);
+            append_named(",\"service\":", peer->service);
+            append_named(",\"pod\":", peer->pod);
+            line_.character('}');
+        }
+    }
+    template <std::size_t n>
+    void append_named(const char (&name)[n], std::string_view value) {
+        if (value.empty()) return;
+        line_.literal(name);
+        append_quoted(line_, value);
+    }
+    void append_labels(const std::vector<std::pair<std::string, std::string>>& labels) {
+        if (labels.empty()) return;
+        line_.literal(",\"labels\":{");
+        for (std::size_t i = 0; i < labels.size(); ++i) {
+            if (i > 0) line_.character(',');
+            append_quoted(line_, labels[i].first);
+            line_.character(':');
+            append_quoted(line_, labels[i].second);
+        }
         line_.character('}');
     }
 

@@ -74,15 +74,25 @@ void HealthMonitor::report_delivery(const std::string& name, const Watched& watc
     }
 }
 
+std::string HealthMonitor::stall_locked(std::uint64_t now_s) const {
+    if (sampled_s_ == 0 || now_s <= sampled_s_ + thresholds_.stall_failed_s) return {};
+    return "has not come by for " + std::to_string(now_s - sampled_s_) + " s: it hangs, restart the agent";
+}
+
+std::string HealthMonitor::stall(std::uint64_t now_s) const {
+    const std::lock_guard lock(mutex_);
+    const auto stalled = stall_locked(now_s);
+    return stalled.empty() ? stalled : "pipeline " + stalled;
+}
+
 HealthReport HealthMonitor::report(std::uint64_t now_s) const {
     HealthReport out;
     const std::lock_guard lock(mutex_);
     ComponentHealth pipeline{"pipeline", HealthState::ok, "took in records a moment ago"};
     if (sampled_s_ == 0) {
         pipeline = {"pipeline", HealthState::degraded, "is starting"};
-    } else if (now_s > sampled_s_ + thresholds_.stall_failed_s) {
-        pipeline = {"pipeline", HealthState::failed,
-                    "has not come by for " + std::to_string(now_s - sampled_s_) + " s: it hangs, restart the agent"};
+    } else if (auto stalled = stall_locked(now_s); !stalled.empty()) {
+        pipeline = {"pipeline", HealthState::failed, std::move(stalled)};
     }
     worsen(out, pipeline.state);
     out.components.push_back(std::move(pipeline));

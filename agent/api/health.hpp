@@ -46,6 +46,8 @@ public:
     // now_s: CLOCK_MONOTONIC, rising.
     void sample(std::uint64_t now_s, std::uint64_t records_lost, const std::vector<const Delivery*>& deliveries);
     [[nodiscard]] HealthReport report(std::uint64_t now_s) const;
+    // Which stage hangs and since when; empty: none. Only a restart helps, so this is what /healthz asks. Any thread.
+    [[nodiscard]] std::string stall(std::uint64_t now_s) const;
     [[nodiscard]] const HealthThresholds& thresholds() const { return thresholds_; }
 
 private:
@@ -58,6 +60,7 @@ private:
         std::uint64_t success_at_s = 0;  // the last time that more records had arrived
     };
 
+    [[nodiscard]] std::string stall_locked(std::uint64_t now_s) const;
     void report_delivery(const std::string& name, const Watched& watched, std::uint64_t now_s, HealthReport& out,
                          unsigned& able) const;
 

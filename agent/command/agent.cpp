@@ -12,6 +12,8 @@
 #include "agent/command/agent_samples.hpp"
 #include "agent/command/delivery_metrics.hpp"
 #include "agent/command/file_sink_samples.hpp"
+#include "agent/command/kubernetes_samples.hpp"
+#include "agent/command/run_privileges.hpp"
 #include "agent/console/console.hpp"
 #include "agent/http/metrics_handler.hpp"
 #include "sinks/file/file_sink.hpp"
@@ -74,6 +76,8 @@ std::vector<Sample> Agent::samples() const {
                        pipeline_->tls_connections()->forgotten()));
     add_http2(out, pipeline_->http2_stats());
     add_links(out, pipeline_->link_stats());
+    if (kubernetes_) add_kubernetes(out, *kubernetes_);
+    if (resources_) add_privileges(out);  // a replay gives up nothing
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
     logs_->add_samples(out);
     if (watches_config_.load(std::memory_order_acquire))
@@ -122,6 +126,14 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->resources_ = std::make_shared<ResourceCollector>(std::move(resource_options), std::move(resources),
                                                                 agent->http_processes_);
         metrics.push_back(agent->resources_);
+        agent->pod_labels_ = std::make_shared<LabelRedactor>(options.policies.redaction->common().front().policy);
+        auto kubernetes = Kubernetes::start(
+            config.kubernetes,
+            [labels = agent->pod_labels_](const auto& name, const auto& value) { return labels->redact(name, value); });
+        if (!kubernetes) return kubernetes.error();
+        agent->kubernetes_ = std::move(*kubernetes);
+        if (agent->kubernetes_)
+            agent->pipeline_->set_kubernetes(agent->kubernetes_->directory(), config.kubernetes.pod_label);
         agent->history_ = std::make_unique<History>();
         agent->pipeline_->add(agent->history_->feed());
     }
@@ -164,7 +176,10 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     };
     handlers["/metrics"] =
         metrics_handler(std::move(metrics), [http = agent->http_metrics_] { return http->exemplars(); });
-    handlers["/healthz"] = [plain](const Request&) { return plain(200, "alive\n"); };
+    handlers["/healthz"] = [plain, raw = agent.get()](const Request&) {
+        const auto stall = raw->health_.stall(monotonic_ns() / ns_per_s);
+        return stall.empty() ? plain(200, "alive\n") : plain(503, (stall + "\n").c_str());
+    };
     handlers["/readyz"] = [plain, raw = agent.get(), probes_attached = std::move(probes_attached)](const Request&) {
         const bool is_ready = raw->watching_.load(std::memory_order_acquire) && (!probes_attached || probes_attached());
         return is_ready ? plain(200, "ready\n") : plain(503, "starting\n");
@@ -268,6 +283,7 @@ void Agent::adopt_reload() {
     auto prepared = reloader_->take();
     if (!prepared) return;
     if (labels_) labels_->adopt(prepared->policies.redaction->common().front().policy);
+    if (pod_labels_) pod_labels_->adopt(prepared->policies.redaction->common().front().policy);
     pipeline_->adopt(std::move(*prepared));
     reloader_->adopted();
 }

@@ -15,6 +15,7 @@
 #include "agent/config/config.hpp"
 #include "agent/history/history.hpp"
 #include "agent/http/server.hpp"
+#include "agent/identity/kubernetes.hpp"
 #include "agent/metric/http_metrics.hpp"
 #include "agent/metric/rpc_metrics.hpp"
 #include "agent/metric/self_metrics.hpp"
@@ -71,6 +72,8 @@ private:
     std::shared_ptr<HttpMetrics> http_metrics_;
     std::shared_ptr<RpcMetrics> rpc_metrics_;
     std::shared_ptr<SelfMetrics> self_metrics_;
+    std::shared_ptr<LabelRedactor> pod_labels_;  // of the cluster's thread
+    std::unique_ptr<Kubernetes> kubernetes_;     // null: no cluster
     HttpProcesses http_processes_;
     std::unique_ptr<TransactionObserver> process_observer_;
     std::unique_ptr<History> history_;  // null in a replay

@@ -15,6 +15,7 @@
 
 #include "agent/base/unique_fd.hpp"
 #include "agent/command/terminal_text.hpp"
+#include "agent/privilege/capabilities.hpp"
 #include "agent/probe/preconditions.hpp"
 #include "agent/probe/probe.hpp"
 
@@ -33,34 +34,20 @@ Check check_kernel() {
     return {"kernel", CheckState::ok, std::string(system.release) + " " + system.machine, {}};
 }
 
-// include/uapi/linux/capability.h
-struct Capability {
-    unsigned bit;
-    const char* name;
-    const char* without;
-    bool needed;
-};
-constexpr std::array<Capability, 5> capabilities{
-    {{39, "CAP_BPF", "nothing can be loaded", true},
-     {38, "CAP_PERFMON", "no tracing program can be loaded", true},
-     {12, "CAP_NET_ADMIN", "no packet program can be loaded", true},
-     {19, "CAP_SYS_PTRACE", "names of other users' processes", false},
-     {2, "CAP_DAC_READ_SEARCH", "libraries and logs of other users", false}}};
-constexpr unsigned cap_sys_admin = 21;
+constexpr unsigned cap_sys_admin = 21;  // include/uapi/linux/capability.h
 
 Check check_privileges(const std::string& root) {
     const auto status = read_file(root + "/proc/self/status");
-    const auto at = status.find("CapEff:");
-    if (at == std::string::npos) return {"privileges", CheckState::warn, "/proc/self/status does not tell them", {}};
-    const auto effective = std::strtoull(status.c_str() + at + std::strlen("CapEff:"), nullptr, 16);
+    if (status.find("CapEff:") == std::string::npos)
+        return {"privileges", CheckState::warn, "/proc/self/status does not tell them", {}};
+    const auto effective = capabilities_in(status, "CapEff:");
     const auto has = [effective](unsigned bit) { return (effective >> bit & 1) != 0; };
     std::string missing;
     bool fatal = false;
-    for (const auto& one : capabilities) {
-        const bool by_admin = (one.bit == 38 || one.bit == 39) && has(cap_sys_admin);
-        if (has(one.bit) || by_admin) continue;
-        missing += (missing.empty() ? "" : ", ") + std::string(one.name) + " (" + one.without + ")";
-        fatal = fatal || one.needed;
+    for (const auto& need : capability_needs()) {
+        if (has(need.bit) || (need.implied_by_admin && has(cap_sys_admin))) continue;
+        ((missing += missing.empty() ? "" : ", ") += need.name) += " (" + std::string(need.without) + ")";
+        fatal = fatal || need.required;
     }
     if (missing.empty()) return {"privileges", CheckState::ok, "all that sonde uses", {}};
     return {"privileges", fatal ? CheckState::problem : CheckState::warn, "missing: " + missing,

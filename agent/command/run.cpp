@@ -11,7 +11,9 @@
 #include "agent/command/commands.hpp"
 #include "agent/command/delivery_metrics.hpp"
 #include "agent/command/endpoint_table.hpp"
+#include "agent/command/run_privileges.hpp"
 #include "agent/command/terminal.hpp"
+#include "agent/privilege/service_manager.hpp"
 #include "agent/probe/probe.hpp"
 #include "agent/probe/resource_probe.hpp"
 #include "agent/probe/ring_source.hpp"
@@ -92,6 +94,8 @@ int run_command(const Config& config, const ConfigRequest& request) {
     const ReloadSignal reload;
     std::signal(SIGUSR1, [](int) { FileSink::request_rotation(); });
     ::prctl(PR_SET_NAME, "pipeline");
+    auto manager = ServiceManager::from_environment();
+    manager.status("loading the probes");
     const auto& capture = config.logs.capture;
     auto probe = Probe::prepare({.capture_bytes = config.capture_bytes,
                                  .ring_bytes = config.ring_kib << 10,
@@ -100,6 +104,7 @@ int run_command(const Config& config, const ConfigRequest& request) {
                                           .max_processes = capture.max_processes,
                                           .processes = capture.processes}});
     if (!probe) return report(probe.error());
+    RunPrivileges privileges(config, (*probe)->late_uprobes_need_admin());
     auto source = RingSource::open(**probe);
     if (!source) return report(source.error());
     auto features = (*probe)->features();
@@ -110,17 +115,24 @@ int run_command(const Config& config, const ConfigRequest& request) {
     } else {
         features.push_back({"process_usage", false, attached.error().message(), "what processes use"});
     }
-    auto agent = Agent::start(config, **source, features, std::move(resources), [raw = probe->get()] {
-        auto* tls = raw->tls();
-        return tls == nullptr || tls->wait_first_look(std::chrono::milliseconds(0));
+    Result<std::unique_ptr<Agent>> agent = fail("not started");
+    const auto limited = privileges.start_limited([&] {
+        agent = Agent::start(config, **source, features, std::move(resources), [raw = probe->get()] {
+            auto* tls = raw->tls();
+            return tls == nullptr || tls->wait_first_look(std::chrono::milliseconds(0));
+        });
     });
+    if (!limited) return report(limited.error());
     if (!agent) return report(agent.error());
-    if (const auto watched = (*probe)->watch_traffic(); !watched) return report(watched.error());
+    const auto watched = (*probe)->watch_traffic([&] { return privileges.limit_this_thread(); });
+    if (!watched) return report(watched.error());
     (*agent)->pipeline().add_watch((*probe)->tls());
     (*agent)->pipeline().add_watch((*probe)->logs());
     (*agent)->set_watching();
     greet(**agent, config, features);
     (*agent)->watch_config(request, config, reload.fd());
+    privileges.filter();
+    manager.ready("watches this machine; metrics: http://" + (*agent)->address() + "/metrics");
 
     Display display(config.interval_s);
     (*agent)->pipeline().add(display);
@@ -132,11 +144,14 @@ int run_command(const Config& config, const ConfigRequest& request) {
         (*agent)->advance();
         if (const auto now = Clock::now(); now >= next_tick) {
             (*agent)->tick(**source);
+            privileges.tell_refusals();
+            manager.alive();
             next_tick = now + tick_every;
         }
         display.show_if_due({.transactions = (*agent)->pipeline().stats().transactions.load(),
                              .lost = (*agent)->pipeline().losses(**source).lost_total()});
     }
+    manager.stopping();
     // what the kernel had sent by now is still delivered
     (*source)->poll_all((*agent)->pipeline());
     const auto stopped = (*agent)->stop(**source);

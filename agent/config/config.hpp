@@ -8,7 +8,9 @@
 #include "agent/alert/health_probe.hpp"
 #include "agent/http/server.hpp"
 #include "agent/identity/discovery.hpp"
+#include "agent/identity/kubernetes.hpp"
 #include "agent/log/logs_options.hpp"
+#include "agent/privilege/privileges.hpp"
 #include "agent/protocol/trace_context.hpp"
 #include "agent/redact/policy_set.hpp"
 #include "agent/route/route_table.hpp"
@@ -39,6 +41,8 @@ struct Config {
     LogsOptions logs;
     AlertOptions alerts;
     HealthProbesOptions health_probes;
+    PrivilegeOptions privileges;
+    KubernetesOptions kubernetes;
 };
 
 }  // namespace sonde

@@ -9,7 +9,7 @@ const Schema& config_schema() {
         for (const auto describe :
              {describe_agent, describe_capture, describe_traces, describe_resources, describe_discovery,
               describe_routes, describe_redaction, describe_sampling, describe_logs, describe_sinks, describe_alerts,
-              describe_health_probes})
+              describe_health_probes, describe_kubernetes, describe_privileges})
             describe(config);
         made.checks = {{"discovery", check_discovery},
                        {"redaction", check_redaction},

@@ -42,6 +42,8 @@ void describe_logs(Section<Config>& config);
 void describe_sinks(Section<Config>& config);
 void describe_alerts(Section<Config>& config);
 void describe_health_probes(Section<Config>& config);
+void describe_kubernetes(Section<Config>& config);
+void describe_privileges(Section<Config>& config);
 
 std::vector<SectionProblem> check_discovery(const Config& config);
 std::vector<SectionProblem> check_redaction(const Config& config);

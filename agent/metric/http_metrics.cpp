@@ -1,5 +1,6 @@
 #include "agent/metric/http_metrics.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <functional>
 #include <utility>
@@ -41,6 +42,17 @@ prometheus::MetricFamily family(std::string name, std::string help, prometheus::
 
 std::string number(std::uint16_t value) { return value == 0 ? std::string{} : std::to_string(value); }
 
+// "k8s_namespace_name=store", …, as Transaction::workload has them.
+void add_workload(std::vector<Label>& labels, std::string_view workload) {
+    while (!workload.empty()) {
+        const auto pair = workload.substr(0, workload.find('\x1f'));
+        workload.remove_prefix(std::min(workload.size(), pair.size() + 1));
+        const auto equals = pair.find('=');
+        if (equals == std::string_view::npos) continue;
+        labels.push_back({std::string(pair.substr(0, equals)), std::string(pair.substr(equals + 1))});
+    }
+}
+
 // What names an endpoint in every family that does not depend on method and status.
 void add_endpoint(std::vector<Label>& labels, std::string_view route, std::uint16_t port, std::string_view service) {
     add_label(labels, "http_route", route);
@@ -57,7 +69,9 @@ std::size_t HttpMetrics::Key::hash() const {
                          static_cast<std::uint64_t>(method) << 8 | static_cast<std::uint64_t>(side);
     auto h = (numbers + 1) * multiplier;
     h = (std::rotl(h, 29) ^ hash_of(route)) * multiplier;
-    return (std::rotl(h, 29) ^ hash_of(service)) * multiplier;
+    h = (std::rotl(h, 29) ^ hash_of(service)) * multiplier;
+    // most have none
+    return workload.empty() ? h : (std::rotl(h, 29) ^ hash_of(workload)) * multiplier;
 }
 
 HttpMetrics::HttpMetrics(std::size_t max_label_sets)
@@ -76,9 +90,11 @@ std::unique_ptr<HttpMetrics::Series> HttpMetrics::make_series(const Key& key) {
     auto series = std::make_unique<Series>();
     series->service = key.service;
     series->route = key.route;
+    series->workload = key.workload;
     series->key = key;
     series->key.service = series->service;
     series->key.route = series->route;
+    series->key.workload = series->workload;
     return series;
 }
 
@@ -124,11 +140,14 @@ HttpMetrics::PhaseSeries& HttpMetrics::phases_for(const Key& key) {
     const auto size = phases_.size();
     for (std::size_t i = 0; i < size; ++i) {
         auto& phases = phases_.at(i);
-        if (phases.port == key.port && phases.route == key.route && phases.service == key.service) return phases;
+        if (phases.port == key.port && phases.route == key.route && phases.service == key.service &&
+            phases.workload == key.workload)
+            return phases;
     }
     auto made = std::make_unique<PhaseSeries>();
     made->service = key.service;
     made->route = key.route;
+    made->workload = key.workload;
     made->port = key.port;
     return phases_.append(std::move(made));
 }
@@ -136,8 +155,8 @@ HttpMetrics::PhaseSeries& HttpMetrics::phases_for(const Key& key) {
 void HttpMetrics::observe(const Transaction& transaction) {
     const auto side = static_cast<std::size_t>(transaction.side);
     add(outcomes_[side][static_cast<std::size_t>(transaction.outcome)]);
-    auto& series = series_for({transaction.service, transaction.route, transaction.server.port, transaction.status,
-                               method_index(transaction.method), transaction.side});
+    auto& series = series_for({transaction.service, transaction.route, transaction.workload, transaction.server.port,
+                               transaction.status, method_index(transaction.method), transaction.side});
     const auto bucket = series.duration.observe(transaction.duration_ns);
     if (!transaction.trace.trace_id.empty())
         exemplars_.offer(&series.duration, bucket, transaction.trace.trace_id, transaction.duration_ns,
@@ -171,6 +190,7 @@ std::vector<Label> HttpMetrics::labels_of(const Series& series) const {
     add_label(labels, "http_response_status_code", number(key.status));
     add_label(labels, "server_port", number(key.port));
     add_label(labels, "service_name", series.service);
+    add_workload(labels, series.workload);
     return labels;
 }
 
@@ -215,6 +235,7 @@ void HttpMetrics::add_phases(std::vector<prometheus::MetricFamily>& out) const {
             if (metric.histogram.sample_count == 0) continue;
             add_label(metric.label, "phase", phase_names[phase]);
             add_endpoint(metric.label, series.route, series.port, series.service);
+            add_workload(metric.label, series.workload);
             made.metric.push_back(std::move(metric));
         }
     };
@@ -246,6 +267,7 @@ void HttpMetrics::add_costs(std::vector<prometheus::MetricFamily>& out) const {
             prometheus::ClientMetric metric;
             metric.counter.value = static_cast<double>(snapshot.sum) / DurationBounds::unit;
             add_endpoint(metric.label, series.route, series.port, series.service);
+            add_workload(metric.label, series.workload);
             made.metric.push_back(std::move(metric));
         };
         const auto size = phases_.size();

@@ -27,6 +27,7 @@ namespace sonde {
 //   sonde_http_server_phase_seconds{phase, http_route, server_port, service_name}
 //   sonde_http_server_{cpu,runqueue,blocked}_seconds_total{http_route, server_port, service_name}
 //       of the requests in which that phase was observed: their number is the phase histogram's count
+//   and on all of these, in a cluster: k8s_namespace_name, k8s_{deployment,…}_name, k8s_container_name, k8s_pod_name
 //   sonde_transactions_total{side, outcome}
 //   sonde_http_label_sets, sonde_http_overflow_total{side}
 //
@@ -53,12 +54,12 @@ public:
 private:
     // Phases do not depend on method and status: several Series share one.
     struct PhaseSeries {
-        std::string service, route;
+        std::string service, route, workload;
         std::uint16_t port = 0;
         std::array<DurationHistogram, phase_count> phases;
     };
     struct Key {
-        std::string_view service, route;
+        std::string_view service, route, workload;
         std::uint16_t port = 0;
         std::uint16_t status = 0;
         std::uint8_t method = 0;
@@ -67,8 +68,8 @@ private:
         [[nodiscard]] std::size_t hash() const;
     };
     struct Series {
-        std::string service, route;
-        Key key;                        // its views point at the two above
+        std::string service, route, workload;
+        Key key;                        // its views point at those above
         PhaseSeries* phases = nullptr;  // server side only
         DurationHistogram duration;
         SizeHistogram request_body, response_body;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "agent/base/inline_string.hpp"
+#include "agent/model/kubernetes.hpp"
 #include "agent/model/log_line.hpp"
 #include "agent/model/process.hpp"
 #include "agent/model/trace.hpp"
@@ -84,6 +85,7 @@ struct Transaction {
     TraceContext trace;
     std::string_view route;
     std::string_view service;
+    std::string_view workload;  // labels of metrics: where in a cluster it runs (WorkloadNames); empty: not known
     Endpoint server;
     Endpoint client;
     Endpoint client_ip;         // who asked, told by trusted proxies where there are some; without a port
@@ -92,6 +94,8 @@ struct Transaction {
     ProcessPtr process;         // may be null: not observed
     std::shared_ptr<const DownstreamCalls> downstream;  // null: no call is known to have been made while it was served
     std::shared_ptr<const TransactionLogs> logs;        // null: none was written, or none can be seen
+    KubernetesContainerPtr kubernetes;                  // where the process runs; null: not known
+    KubernetesPeerPtr peer;                             // client side: whom it asked; null: not known
 };
 
 }  // namespace sonde

@@ -1,5 +1,8 @@
 #include "agent/pipeline/pipeline.hpp"
 
+#include <sys/socket.h>
+
+#include <charconv>
 #include <chrono>
 #include <cstring>
 
@@ -169,8 +172,11 @@ bool Pipeline::identify(Transaction& transaction, std::uint32_t pid) {
         bump(stats_.unwatched_transactions);
         return false;
     }
+    if (kubernetes_) place_in_cluster(transaction);
     transaction.service =
         decision.service.empty() ? services_.name(transaction.process.get(), port) : services_.name(decision.service);
+    if (decision.service.empty() && transaction.kubernetes)
+        transaction.service = services_.name(workloads_->name(transaction.kubernetes).service);
     if (!transaction.path.empty() || !transaction.head_incomplete)  // otherwise the route was not observed, either
         transaction.route = transaction.grpc ? routes_.literal_route(transaction.service, transaction.path.view())
                                              : routes_.route(transaction.service, transaction.path.view());
@@ -214,6 +220,21 @@ void Pipeline::closed(const WebSocketSession& session, Transaction& transaction)
     if (session.left_out()) return;
     websockets_->closed(transaction);
     if (!observers_.empty() || !outlets_.empty()) pass_on(transaction);
+}
+
+void Pipeline::set_kubernetes(const KubernetesDirectory& directory, bool pod_label) {
+    kubernetes_ = std::make_unique<KubernetesView>(directory);
+    workloads_ = std::make_unique<WorkloadNames>(pod_label);
+}
+
+void Pipeline::place_in_cluster(Transaction& transaction) {
+    if (transaction.process && !transaction.process->container_id.empty())
+        transaction.kubernetes = kubernetes_->container(transaction.process->container_id);
+    if (transaction.kubernetes) transaction.workload = workloads_->name(transaction.kubernetes).labels;
+    if (transaction.side != Side::client) return;
+    const auto& server = transaction.server;
+    const std::size_t size = server.family == AF_INET ? 4 : server.family == AF_INET6 ? 16 : 0;
+    if (size > 0) transaction.peer = kubernetes_->peer({reinterpret_cast<const char*>(server.address.data()), size});
 }
 
 // Metrics have seen it: what goes on from here has passed a redactor, and to sinks goes a sample.

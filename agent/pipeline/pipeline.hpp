@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "agent/correlate/log_join.hpp"
+#include "agent/identity/kubernetes_directory.hpp"
 #include "agent/identity/process_table.hpp"
 #include "agent/identity/service.hpp"
+#include "agent/identity/workload.hpp"
 #include "agent/metric/downstream_metrics.hpp"
 #include "agent/metric/http_metrics.hpp"
 #include "agent/metric/websocket_metrics.hpp"
@@ -74,6 +76,8 @@ public:
     [[nodiscard]] PreparedPolicies prepare(const PipelinePolicies& policies) const;
     void adopt(PreparedPolicies prepared);
 
+    // Names from a cluster. directory outlives the pipeline. Before the first record.
+    void set_kubernetes(const KubernetesDirectory& directory, bool pod_label);
     // Outlives the pipeline. Null: nobody.
     void add_watch(ProcessWatch* watch) {
         if (watch != nullptr) watches_.push_back(watch);
@@ -124,6 +128,8 @@ private:
     bool redact(LogLine& line);
     void offer_line(const std::shared_ptr<LogLine>& line);
     void deliver(const std::shared_ptr<LogLine>& line);
+    // Which pod it ran in, whom it asked.
+    void place_in_cluster(Transaction& transaction);
     void pass_on(Transaction& transaction);
     void deliver(const Transaction& transaction, bool must);
     void report_losses(const EventSource& source);
@@ -146,6 +152,8 @@ private:
     ProcessTable processes_;
     Discovery discovery_;
     ServiceNames services_;
+    std::unique_ptr<KubernetesView> kubernetes_;  // null: no cluster
+    std::unique_ptr<WorkloadNames> workloads_;
     RouteTable routes_;
     ParentLinks links_;
     LogJoin logs_;

@@ -4,6 +4,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "agent/base/unique_fd.hpp"
+#include "agent/privilege/capabilities.hpp"
 #include "agent/probe/clock_calibration.hpp"
 #include "agent/probe/libbpf_words.hpp"
 #include "agent/probe/log/log_programs.hpp"
@@ -90,16 +92,22 @@ public:
         return done();
     }
 
-    Status watch_traffic() override {
+    Status watch_traffic(const std::function<Status()>& attached) override {
         forget_libbpf_words();
         for (auto* program : {parts_.ingress, parts_.egress}) {
             Link link(bpf_program__attach_cgroup(program, cgroup_.get()));
             if (!link) return fail("cannot attach the packet program to the cgroup v2 root: " + libbpf_words());
             links_.push_back(std::move(link));
         }
+        if (attached)
+            if (auto good = attached(); !good) return good.error();
         start_tls_watch();
         if (log_programs_) log_watch_ = std::make_unique<LogWatch>(log_programs_->hooks(), log_options_);
         return done();
+    }
+
+    bool late_uprobes_need_admin() const override {
+        return (tls_programs_ && tls_programs_->needs_admin()) || (log_programs_ && log_programs_->needs_admin());
     }
 
     TlsWatch* tls() const override { return tls_watch_.get(); }
@@ -385,7 +393,11 @@ private:
         forget_libbpf_words();
         Feature feature{"tls_plaintext", true, "uprobes", "what TLS connections carry"};
         auto programs = TlsPrograms::load([this](bpf_object* object) { share_maps(object); }, *parts_.config);
-        if (programs) {
+        if (programs && (*programs)->needs_admin() && !has_capability(CAP_SYS_ADMIN)) {
+            feature.enabled = false;
+            feature.detail = "before Linux 6.6 attaching uprobes takes CAP_SYS_ADMIN";
+        } else if (programs) {
+            feature.detail = (*programs)->needs_admin() ? "uprobes (perf events)" : "uprobes (BPF links)";
             tls_programs_ = std::move(*programs);
         } else {
             feature.enabled = false;
@@ -406,11 +418,12 @@ private:
         }
         forget_libbpf_words();
         auto programs = LogPrograms::load([this](bpf_object* object) { share_maps(object); }, *parts_.config);
-        feature.enabled = static_cast<bool>(programs);
-        if (programs)
+        feature.enabled = programs && (!(*programs)->needs_admin() || has_capability(CAP_SYS_ADMIN));
+        if (feature.enabled)
             log_programs_ = std::move(*programs);
         else
-            feature.detail = programs.error().message() + ": " + libbpf_words();
+            feature.detail = programs ? std::string("before Linux 6.6 attaching uprobes takes CAP_SYS_ADMIN")
+                                      : programs.error().message() + ": " + libbpf_words();
         features_.push_back(std::move(feature));
     }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,8 +31,9 @@ public:
     virtual ~Probe() = default;
 
     // Attaches the packet hooks: from here on traffic fills the ring, at saturation within a fraction of a second.
-    // Once, by who is about to poll.
-    virtual Status watch_traffic() = 0;
+    // Once, by who is about to poll. attached: called when that is done and before the thread that finds TLS libraries
+    // starts, which inherits what its starter may do.
+    virtual Status watch_traffic(const std::function<Status()>& attached = {}) = 0;
 
     [[nodiscard]] virtual const std::vector<Feature>& features() const = 0;
     [[nodiscard]] virtual int ring_fd() const = 0;
@@ -45,6 +47,8 @@ public:
     // Who captures what servers write to their logs; null before watch_traffic, and where the kernel has no uprobes for
     // us. Wants to be told of processes that begin, end and serve.
     [[nodiscard]] virtual LogWatch* logs() const = 0;
+    // Programs that begin later, with TLS or with logs, are attached to by what only CAP_SYS_ADMIN may do.
+    [[nodiscard]] virtual bool late_uprobes_need_admin() const = 0;
     // The kernel's part of the loss matrix, summed over CPUs. Any thread.
     [[nodiscard]] virtual LossMatrix kernel_losses() const = 0;
     // To be called often, by one thread at a time: measures the scheduler's clock anew when that is due.

@@ -165,6 +165,11 @@ OtlpEncoder::Group& OtlpEncoder::group_of(const Transaction& transaction) {
         key_ += '\0';
         key_ += transaction.process->container_id;
     }
+    if (transaction.kubernetes) {  // its names may become known later than its first request
+        key_ += '\0';
+        key_ += transaction.kubernetes->pod_uid;
+        key_ += transaction.kubernetes->owner;
+    }
     const auto [place, fresh] = known_.try_emplace(key_, groups_.size());
     if (fresh) groups_.push_back({encoded_resource(transaction), {}});
     return groups_[place->second];

@@ -1,6 +1,7 @@
 #include "sinks/otlp/span_attributes.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sonde {
 
@@ -25,6 +26,19 @@ std::string_view address_text(const Endpoint& endpoint, std::array<char, INET6_A
     if (endpoint.family != AF_INET && endpoint.family != AF_INET6) return {};
     const auto* text = ::inet_ntop(endpoint.family, endpoint.address.data(), buffer.data(), INET6_ADDRSTRLEN);
     return text != nullptr ? std::string_view(text) : std::string_view();
+}
+
+std::string_view owner_attribute(std::string_view kind) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 6> names{
+        {{"Deployment", "k8s.deployment.name"},
+         {"StatefulSet", "k8s.statefulset.name"},
+         {"DaemonSet", "k8s.daemonset.name"},
+         {"ReplicaSet", "k8s.replicaset.name"},
+         {"CronJob", "k8s.cronjob.name"},
+         {"Job", "k8s.job.name"}}};
+    for (const auto& [known, name] : names)
+        if (known == kind) return name;
+    return {};
 }
 
 std::string_view host_without_port(std::string_view host) {

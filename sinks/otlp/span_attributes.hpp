@@ -89,7 +89,25 @@ void visit_span_attributes(const Transaction& transaction, Visitor&& visitor) {
                                                                "sonde.phase.blocked_ns", "sonde.phase.transfer_ns"};
     for (std::size_t i = 0; i < phase_count; ++i) integer(phases[i], transaction.phase_ns[i]);
     text("sonde.request_id", transaction.trace.request_id);
+    if (transaction.peer) text("peer.service", transaction.peer->service);
     if (transaction.sample_weight != 1) visitor.number("sonde.sample_weight", transaction.sample_weight);
+}
+
+// k8s.deployment.name and the like; empty: the conventions have no name for it.
+std::string_view owner_attribute(std::string_view kind);
+
+template <typename Visitor>
+void visit_kubernetes_attributes(const KubernetesContainer& container, Visitor&& visitor) {
+    const auto text = [&](std::string_view key, std::string_view value) {
+        if (!key.empty() && !value.empty()) visitor.text(key, value);
+    };
+    text("k8s.namespace.name", container.namespace_name);
+    text("k8s.pod.name", container.pod);
+    text("k8s.pod.uid", container.pod_uid);
+    text("k8s.container.name", container.container);
+    text("k8s.node.name", container.node);
+    text(owner_attribute(container.owner_kind), container.owner);
+    for (const auto& [key, value] : container.labels) visitor.text("k8s.pod.label." + key, value);
 }
 
 // The same for the resource: which program it was that served or asked.
@@ -97,6 +115,7 @@ template <typename Visitor>
 void visit_resource_attributes(const Transaction& transaction, Visitor&& visitor) {
     // service.name must be there; this is what the specification says when nobody knows it
     visitor.text("service.name", transaction.service.empty() ? "unknown_service" : transaction.service);
+    if (const auto* pod = transaction.kubernetes.get()) visit_kubernetes_attributes(*pod, visitor);
     const auto* process = transaction.process.get();
     if (process == nullptr) return;
     visitor.integer("process.pid", process->pid);

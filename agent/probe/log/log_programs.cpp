@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "agent/probe/uprobe_multi.hpp"
 #include "log.skel.h"
 
 namespace sonde {
@@ -23,6 +24,12 @@ public:
         static_assert(sizeof skeleton_->rodata->sonde_cfg == sizeof config);
         std::memcpy(&skeleton_->rodata->sonde_cfg, &config, sizeof config);
         prepare(skeleton_->obj);
+        multi_ = kernel_has_uprobe_multi();
+        if (multi_) {
+            bpf_program* program = nullptr;
+            bpf_object__for_each_program(program, skeleton_->obj)
+                bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(uprobe_multi_attach_type));
+        }
         if (const int error = log_bpf__load(skeleton_.get()); error != 0)
             return fail(std::string("the kernel refused the log programs: ") + std::strerror(-error));
         return done();
@@ -47,13 +54,21 @@ public:
         };
     }
 
+    [[nodiscard]] bool needs_admin() const override { return !multi_; }
+
 private:
     [[nodiscard]] int watched() const { return bpf_map__fd(skeleton_->maps.log_watched); }
 
     Result<std::shared_ptr<void>> attach(std::uint32_t pid, const std::string& path, LogProbePoint point) {
+        auto* program = program_of(point.call);
+        if (multi_) {
+            auto link = attach_uprobe_multi(bpf_program__fd(program), path, point.offset, false, pid);
+            if (!link) return fail("cannot attach a uprobe to " + path + ": " + std::strerror(errno));
+            return std::shared_ptr<void>(std::make_shared<UniqueFd>(std::move(link)));
+        }
         LIBBPF_OPTS(bpf_uprobe_opts, options);
-        auto* link = bpf_program__attach_uprobe_opts(program_of(point.call), static_cast<pid_t>(pid), path.c_str(),
-                                                     point.offset, &options);
+        auto* link = bpf_program__attach_uprobe_opts(program, static_cast<pid_t>(pid), path.c_str(), point.offset,
+                                                     &options);
         if (link == nullptr) return fail("cannot attach a uprobe to " + path + ": " + std::strerror(errno));
         return std::shared_ptr<void>(link, [](bpf_link* gone) { bpf_link__destroy(gone); });
     }
@@ -75,6 +90,7 @@ private:
     }
 
     std::unique_ptr<log_bpf, SkeletonDestroyer> skeleton_;
+    bool multi_ = false;  // attached as BPF links, not by perf events
 };
 
 }  // namespace

@@ -21,6 +21,8 @@ public:
     virtual ~LogPrograms() = default;
     // For a LogWatch that ends before this does.
     [[nodiscard]] virtual LogWatchHooks hooks() = 0;
+    // Attaching takes CAP_SYS_ADMIN (see uprobe_multi.hpp).
+    [[nodiscard]] virtual bool needs_admin() const = 0;
 };
 
 }  // namespace sonde

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <vector>
 
+#include "agent/base/unique_fd.hpp"
+#include "agent/probe/uprobe_multi.hpp"
 #include "bpf/shared/config.h"
 #include "tls.skel.h"
 
@@ -19,7 +21,12 @@ struct SkeletonDestroyer {
 struct LinkDestroyer {
     void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
-using Links = std::vector<std::unique_ptr<bpf_link, LinkDestroyer>>;
+// One uprobe: a link of the kernel's, or where it has none for them, a perf event.
+struct UprobeLink {
+    UniqueFd link;
+    std::unique_ptr<bpf_link, LinkDestroyer> event;
+};
+using Links = std::vector<UprobeLink>;
 
 // struct tls_key and tls_tie of bpf/maps.bpf.h
 struct TlsKey {
@@ -41,6 +48,12 @@ public:
         static_assert(sizeof skeleton_->rodata->sonde_cfg == sizeof config);
         std::memcpy(&skeleton_->rodata->sonde_cfg, &config, sizeof config);
         prepare(skeleton_->obj);
+        multi_ = kernel_has_uprobe_multi();
+        if (multi_) {
+            bpf_program* program = nullptr;
+            bpf_object__for_each_program(program, skeleton_->obj)
+                bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(uprobe_multi_attach_type));
+        }
         if (const int error = tls_bpf__load(skeleton_.get()); error != 0)
             return fail(std::string("the kernel refused the TLS programs: ") + std::strerror(-error));
         return done();
@@ -49,16 +62,17 @@ public:
     Result<std::shared_ptr<void>> attach(const std::string& path, const TlsPlan& plan) override {
         auto links = std::make_shared<Links>();
         for (const auto& point : plan.points) {
-            LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = point.program == TlsProgram::returned);
-            auto* link =
-                bpf_program__attach_uprobe_opts(program_of(point.program), -1, path.c_str(), point.offset, &options);
-            if (link == nullptr)
+            auto link = attach_point(path, point);
+            if (!link.link && !link.event)
                 return fail("cannot attach a uprobe to " + path + ": " + std::strerror(errno),
-                            "kernels need CONFIG_UPROBE_EVENTS=y for it");
-            links->emplace_back(link);
+                            multi_ ? "kernels need CONFIG_UPROBE_EVENTS=y for it"
+                                   : "kernels need CONFIG_UPROBE_EVENTS=y for it, and before 6.6 CAP_SYS_ADMIN");
+            links->push_back(std::move(link));
         }
         return std::shared_ptr<void>(std::move(links));
     }
+
+    bool needs_admin() const override { return !multi_; }
 
     void forget_dead(const std::unordered_set<std::uint32_t>& alive) override {
         const int sessions = bpf_map__fd(skeleton_->maps.tls_sessions);
@@ -76,6 +90,16 @@ public:
     }
 
 private:
+    UprobeLink attach_point(const std::string& path, const ProbePoint& point) const {
+        const bool at_return = point.program == TlsProgram::returned;
+        auto* program = program_of(point.program);
+        if (multi_) return {attach_uprobe_multi(bpf_program__fd(program), path, point.offset, at_return), nullptr};
+        LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = at_return);
+        UprobeLink link;
+        link.event.reset(bpf_program__attach_uprobe_opts(program, -1, path.c_str(), point.offset, &options));
+        return link;
+    }
+
     template <typename T>
     static T as(const std::byte* bytes) {
         T value;
@@ -137,6 +161,7 @@ private:
     }
 
     std::unique_ptr<tls_bpf, SkeletonDestroyer> skeleton_;
+    bool multi_ = false;
 };
 
 }  // namespace

@@ -24,6 +24,8 @@ public:
 
     // All of the plan or nothing. What comes back detaches when it goes, which waits for the kernel.
     virtual Result<std::shared_ptr<void>> attach(const std::string& path, const TlsPlan& plan) = 0;
+    // Attaching goes through perf events, which take CAP_SYS_ADMIN.
+    [[nodiscard]] virtual bool needs_admin() const = 0;
     // Deletes the state of TLS objects whose process is not among these.
     virtual void forget_dead(const std::unordered_set<std::uint32_t>& alive) = 0;
 };
