@@ -66,6 +66,7 @@ public:
     Correlator(CorrelatorOptions options, Output output);
 
     void request_read(const RequestRead& read) override;
+    void request_sent(const RequestSent&) override {}  // lines belong to requests that are served
     void response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) override;
     void request_dropped(std::uint64_t span_id) override;
     void process_ended(std::uint32_t pid);
