@@ -54,6 +54,8 @@ public:
     void adopt_reload();
     // Pipeline thread, after every look at the source: closes the history's seconds.
     void advance();
+    // Whether advance() left work that the next look at the source should not wait for.
+    [[nodiscard]] bool has_more() const { return logs_->has_more(); }
     // Pipeline thread, about once a second.
     void tick(const EventSource& source);
     // Delivers what is open, drains and flushes the sinks.

@@ -8,7 +8,7 @@
 namespace sonde {
 namespace {
 
-// Of one look at the source: 100,000 lines a second at the usual pace of 20 ms, and no long pause for the ring.
+// Of one look at the source: no long pause for the ring.
 constexpr std::size_t drained_at_once = 2048;
 
 }  // namespace
@@ -49,7 +49,8 @@ std::size_t AgentLogs::drain(std::size_t most) {
 
 void AgentLogs::advance(std::uint64_t now_ns) {
     // where a sink is slow, lines wait in their files
-    if (files_ && files_->queued() > 0 && pipeline_.has_room_for_logs()) drain(drained_at_once);
+    has_more_ = files_ && files_->queued() > 0 && pipeline_.has_room_for_logs() && drain(drained_at_once) > 0 &&
+                files_->queued() > 0;
     store_.advance(now_ns);
 }
 

@@ -33,6 +33,8 @@ public:
     void start();
     // After every look at the source. now_ns: CLOCK_MONOTONIC.
     void advance(std::uint64_t now_ns);
+    // Whether lines of files wait that there is room for: the next look at the source should not wait.
+    [[nodiscard]] bool has_more() const { return has_more_; }
     // About once a second: tells the files' thread what is safe.
     void tick();
     // No more lines from files; those that were read go to the pipeline.
@@ -69,6 +71,7 @@ private:
     Observer observer_{*metrics_};
     std::unique_ptr<FileLogs> files_;  // null: none are followed
     std::optional<Barrier> barrier_;
+    bool has_more_ = false;
 };
 
 }  // namespace sonde

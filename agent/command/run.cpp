@@ -138,7 +138,7 @@ int run_command(const Config& config, const ConfigRequest& request) {
     (*agent)->pipeline().add(display);
     auto next_tick = Clock::now() + tick_every;
     while (!StopSignals::stop_requested()) {
-        const auto polled = (*source)->poll((*agent)->pipeline(), poll_timeout_ms);
+        const auto polled = (*source)->poll((*agent)->pipeline(), (*agent)->has_more() ? 0 : poll_timeout_ms);
         if (!polled) return report(polled.error());
         (*agent)->adopt_reload();
         (*agent)->advance();

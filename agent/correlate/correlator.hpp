@@ -66,7 +66,7 @@ public:
     Correlator(CorrelatorOptions options, Output output);
 
     void request_read(const RequestRead& read) override;
-    void request_sent(const RequestSent&) override {}  // lines belong to requests that are served
+    void request_sent(const RequestSent&) override {}  // who calls others does not write their lines
     void response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) override;
     void request_dropped(std::uint64_t span_id) override;
     void process_ended(std::uint32_t pid);

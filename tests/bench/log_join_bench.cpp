@@ -38,7 +38,7 @@ void join(benchmark::State& state) {
     for (auto _ : state) {
         transaction.trace.span_id = ++id;
         write.tid = 100 + static_cast<std::uint32_t>(id % 32);
-        logs.observer()->request_read({transaction, {}, 10, write.tid, 0, now_ns});
+        logs.observer()->request_read({transaction, {}, {}, 10, write.tid, 0, now_ns});
         for (int i = 0; i < 4; ++i) {
             write.time_ns = now_ns += 20'000;
             logs.on(write);

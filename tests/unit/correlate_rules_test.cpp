@@ -52,7 +52,7 @@ protected:
         t.path.assign(r.path);
         Endpoint client;
         client.port = r.port;
-        correlator_.request_read({t, client, r.pid, r.tid, r.strand, at_ms * ms});
+        correlator_.request_read({t, client, {}, r.pid, r.tid, r.strand, at_ms * ms});
     }
     void answer(std::uint64_t at_ms, std::uint64_t id, std::uint32_t tid, std::uint32_t pid = 10) {
         step(at_ms);

@@ -29,7 +29,7 @@ struct Bench {
         t.trace.span_id = id;
         t.method.assign("GET");
         t.path.assign("/");
-        correlator.request_read({t, {}, 10, tid, 0, at_ms * ms});
+        correlator.request_read({t, {}, {}, 10, tid, 0, at_ms * ms});
     }
     bool end(std::uint64_t at_ms, std::uint64_t id) {
         correlator.advance(at_ms * ms);
