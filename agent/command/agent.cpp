@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::uint64_t ns_per_s = 1'000'000'000;
 
-std::uint64_t monotonic_ns() {
+std::uint64_t steady_ns() {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
             .count());
@@ -177,7 +177,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     handlers["/metrics"] =
         metrics_handler(std::move(metrics), [http = agent->http_metrics_] { return http->exemplars(); });
     handlers["/healthz"] = [plain, raw = agent.get()](const Request&) {
-        const auto stall = raw->health_.stall(monotonic_ns() / ns_per_s);
+        const auto stall = raw->health_.stall(steady_ns() / ns_per_s);
         return stall.empty() ? plain(200, "alive\n") : plain(503, (stall + "\n").c_str());
     };
     handlers["/readyz"] = [plain, raw = agent.get(), probes_attached = std::move(probes_attached)](const Request&) {
@@ -301,14 +301,14 @@ void Agent::add_api(Handlers& handlers, const Config& config, const EventSource&
                               .resources = resources_,
                               .features = [shown] { return shown; },
                               .losses = [this, &source] { return pipeline_->losses(source); },
-                              .health = [this] { return health_.report(monotonic_ns() / ns_per_s); },
+                              .health = [this] { return health_.report(steady_ns() / ns_per_s); },
                               .config = [config] { return config_json(config); }});
 }
 
 void Agent::advance() {
-    pipeline_->advance(monotonic_ns());
-    logs_->advance(monotonic_ns());
-    if (history_) history_->feed().advance(monotonic_ns());
+    pipeline_->advance(steady_ns());
+    logs_->advance(steady_ns());
+    if (history_) history_->feed().advance(steady_ns());
 }
 
 void Agent::tick(const EventSource& source) {
@@ -329,7 +329,7 @@ void Agent::offer_alerts() {
 void Agent::sample_health(const EventSource& source) {
     std::vector<const Delivery*> deliveries;
     for (const auto& delivery : deliveries_) deliveries.push_back(delivery.get());
-    health_.sample(monotonic_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);
+    health_.sample(steady_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);
 }
 
 Status Agent::stop(const EventSource& source) {
