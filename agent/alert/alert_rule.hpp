@@ -83,7 +83,8 @@ struct AlertRule {
     std::vector<std::string> routes{};    // likewise
     AlertComparison comparison = AlertComparison::above;
     double threshold = 0;             // in the signal's unit: shares 0 … 1, durations seconds
-    std::uint32_t window_s = 60;      // 10 … 3600
+    // 10 … 3000: a window and its tenth must be over before the history gives an endpoint's place to another
+    std::uint32_t window_s = 60;
     std::uint32_t for_s = 60;         // 0 … 86,400: the condition holds so long before it fires
     std::uint32_t resolve_s = 60;     // 0 … 86,400: and is over for so long before it is resolved
     double hysteresis = 0.1;          // 0 … 0.9: it is over when the value is this share of the threshold off it

@@ -118,12 +118,15 @@ void AlertService::evaluate(std::uint64_t now_s, std::uint64_t now_ns) {
     inputs.now_ns = now_ns;
     if (parts_.watch != nullptr)
         for (auto& change : parts_.watch->take(now_ns)) inputs.changes.push_back(std::move(change));
+    for (auto& [service, change] : inputs.changes)
+        if (change.time_ns == 0) change.time_ns = now_ns;
     const auto began = thread_cpu_ns();
     const std::lock_guard lock(mutex_);
     if (parts_.history != nullptr) evaluator_.take(*parts_.history);
     evaluator_.evaluate(inputs);
     take_transitions(now_s, now_ns);
     settle();
+    note_open();
     tell(now_ns);
     remember_past();
     silences_.expire(now_ns);
@@ -180,15 +183,21 @@ void AlertService::tell(std::uint64_t now_ns) {
     changed_ = changed_ || known != evaluator_.book().alerts().size();
 }
 
+// What tell() may forget has to be known afterwards.
+void AlertService::note_open() {
+    for (const auto& [fingerprint, alert] : evaluator_.book().alerts())
+        if (alert.info.state != AlertState::pending) open_[fingerprint] = alert.info;
+}
+
 // What is over and told is past.
 void AlertService::remember_past() {
-    std::map<std::string, AlertInfo> open;
-    for (const auto& [fingerprint, alert] : evaluator_.book().alerts())
-        if (alert.info.state != AlertState::pending) open.emplace(fingerprint, alert.info);
-    for (auto& [fingerprint, info] : open_)
-        if (open.count(fingerprint) == 0 && info.resolved_ns != 0) past_.push_front(std::move(info));
+    const auto& alerts = evaluator_.book().alerts();
+    std::erase_if(open_, [&](auto& entry) {
+        if (alerts.count(entry.first) > 0) return false;
+        if (entry.second.resolved_ns != 0) past_.push_front(std::move(entry.second));
+        return true;
+    });
     while (past_.size() > past_max) past_.pop_back();
-    open_ = std::move(open);
 }
 
 void AlertService::save(std::uint64_t now_ns) {

@@ -88,6 +88,7 @@ private:
     void take_transitions(std::uint64_t now_s, std::uint64_t now_ns);
     void settle();
     void tell(std::uint64_t now_ns);
+    void note_open();
     void remember_past();
     void save(std::uint64_t now_ns);
     void publish(std::uint64_t now_ns);

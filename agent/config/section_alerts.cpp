@@ -54,7 +54,7 @@ void describe_rule(Section<AlertRule>& s) {
              "Which side of the threshold is bad.");
     s.number("threshold", &AlertRule::threshold, "In the signal's unit: shares 0 to 1, times in seconds.")
         .range(0, 1e18);
-    s.duration("window", &AlertRule::window_s, seconds(1), "What it looks back on.").range("10s", "1h");
+    s.duration("window", &AlertRule::window_s, seconds(1), "What it looks back on.").range("10s", "50m");
     s.duration("for", &AlertRule::for_s, seconds(1), "It holds so long before the alert fires.").range("0s", "1d");
     s.duration("resolve_after", &AlertRule::resolve_s, seconds(1), "It is over so long before the alert is.")
         .range("0s", "1d");

@@ -30,6 +30,18 @@ TEST(Access, Token) {
         EXPECT_FALSE(bears_token(header, "secret-1")) << header;
 }
 
+TEST(Access, WritesComeFromThePageOrFromNone) {
+    EXPECT_TRUE(is_same_origin("", "", "127.0.0.1:9745"));
+    EXPECT_TRUE(is_same_origin("http://127.0.0.1:9745", "same-origin", "127.0.0.1:9745"));
+    EXPECT_TRUE(is_same_origin("https://Sonde.example", "", "sonde.example"));  // behind a proxy
+    EXPECT_TRUE(is_same_origin("", "none", "127.0.0.1:9745"));
+    EXPECT_FALSE(is_same_origin("http://evil.example", "", "127.0.0.1:9745"));
+    EXPECT_FALSE(is_same_origin("http://127.0.0.1:80", "", "127.0.0.1:9745"));
+    EXPECT_FALSE(is_same_origin("null", "", "127.0.0.1:9745"));
+    EXPECT_FALSE(is_same_origin("http://", "", ""));
+    for (const char* site : {"cross-site", "same-site", "x"}) EXPECT_FALSE(is_same_origin("", site, "127.0.0.1:9745"));
+}
+
 TEST(Access, NoOpenDoorByAccident) {
     for (const char* listen : {":0", "0.0.0.0:0"}) {
         const auto refused = HttpServer::start(listen, {});

@@ -68,6 +68,45 @@ protected:
     unsigned short port_ = 0;
 };
 
+TEST(HttpServerWrites, AreFewAndGuarded) {
+    HttpServerOptions options;
+    options.writes["/note"] = [](const Request& request) {
+        return Response{201, "text/plain", request.method + " " + request.body, {}};
+    };
+    auto server = HttpServer::start("127.0.0.1:0", {}, options);
+    ASSERT_TRUE(server);
+    const auto port = (*server)->port();
+    const auto post = [&](const std::string& headers, const std::string& body, const char* path = "/note") {
+        return talk(port, "POST " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n" + headers +
+                              "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    };
+    const std::string json = "Content-Type: application/json\r\n";
+    const auto good = post(json, "{}");
+    EXPECT_TRUE(good.starts_with("HTTP/1.1 201 ")) << good;
+    EXPECT_EQ(body_of(good), "POST {}");
+    EXPECT_EQ(body_of(post(json, std::string(60'000, 'x'))), "POST " + std::string(60'000, 'x'));
+    EXPECT_TRUE(post("", "{}").starts_with("HTTP/1.1 415 "));
+    EXPECT_TRUE(post(json + "Origin: http://evil.example\r\n", "{}").starts_with("HTTP/1.1 403 "));
+    EXPECT_TRUE(post(json + "Sec-Fetch-Site: cross-site\r\n", "{}").starts_with("HTTP/1.1 403 "));
+    EXPECT_TRUE(post(json, "{}", "/other").starts_with("HTTP/1.1 405 "));
+    EXPECT_TRUE(ask(port, "GET", "/note").starts_with("HTTP/1.1 404 "));
+    EXPECT_EQ(body_of(ask(port, "DELETE", "/note")), "DELETE ");
+    EXPECT_TRUE(ask(port, "PUT", "/note").starts_with("HTTP/1.1 405 "));
+    EXPECT_TRUE(talk(port, "POST /note HTTP/1.1\r\nHost: localhost\r\n" + json + "Content-Length: 70000\r\n\r\n")
+                    .starts_with("HTTP/1.1 413 "));
+
+    options.token = "correct-horse";
+    server = HttpServer::start("127.0.0.1:0", {}, options);
+    ASSERT_TRUE(server);
+    const auto guarded = (*server)->port();
+    EXPECT_TRUE(ask(guarded, "DELETE", "/note").starts_with("HTTP/1.1 401 "));
+    options.token.clear();
+    options.allow_anonymous = true;
+    server = HttpServer::start(":0", {}, options);
+    ASSERT_TRUE(server);
+    EXPECT_TRUE(ask((*server)->port(), "DELETE", "/note").starts_with("HTTP/1.1 403 "));
+}
+
 TEST_F(HttpServerTest, Answers) {
     const auto response = ask(port_, "GET", "/healthz");
     EXPECT_TRUE(response.starts_with("HTTP/1.1 200 OK\r\n")) << response;
