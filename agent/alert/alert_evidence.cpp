@@ -149,6 +149,8 @@ private:
         sources_.history->transactions([&](const KeptTransaction& kept) {
             if (kept.time_ns + kept.duration_ns < from_ns) return kept.time_ns + window_ns > from_ns;
             const EndpointKey key{kept.service, kept.route, kept.method, kept.port, kept.side};
+            // a WebSocket lasts as long as it is wanted: no request was slow
+            if (kept.line.find(R"("protocol":"websocket")") != std::string::npos) return true;
             if (sources_.evaluator->concerns(alert_, key)) concerned.push_back(kept);
             if (others.size() < others_looked_at) others.push_back(kept);
             return true;

@@ -275,7 +275,10 @@ std::vector<AlertReading> AlertGauges::websockets(const AlertRule& rule) const {
     const auto* open = family(websocket_family);
     if (open == nullptr || rule.limit <= 0) return {};
     double sum = 0;
-    for (const auto& metric : open->metric) sum += metric.gauge.value;
+    // both ends of one connection may be on this machine
+    for (const auto& metric : open->metric)
+        if (label(metric, "side") == "server" && alert_text_matches(rule.services, label(metric, "service_name")))
+            sum += metric.gauge.value;
     return {{{}, sum / rule.limit}};
 }
 

@@ -82,7 +82,7 @@ struct AlertRule {
     std::vector<std::string> services{};  // any of these, '*' at the end: any with this beginning; empty: all
     std::vector<std::string> routes{};    // likewise
     AlertComparison comparison = AlertComparison::above;
-    double threshold = 0;             // in the signal's unit: shares 0 … 1, durations seconds
+    double threshold = 0;  // in the signal's unit: shares 0 … 1, durations seconds
     // 10 … 3000: a window and its tenth must be over before the history gives an endpoint's place to another
     std::uint32_t window_s = 60;
     std::uint32_t for_s = 60;         // 0 … 86,400: the condition holds so long before it fires

@@ -132,8 +132,9 @@ private:
             case AlertSignal::active_connections:
                 return "sonde_connections";
             case AlertSignal::websocket_connections:
-                return rule_.limit > 0 ? "sum by (instance) (sonde_websocket_connections) / " + number(rule_.limit)
-                                       : "";
+                return rule_.limit > 0
+                           ? "sum by (instance) (sonde_websocket_connections{side=\"server\"}) / " + number(rule_.limit)
+                           : "";
             case AlertSignal::cpu:
                 if (!node)
                     return "sum by (instance, service_name) (rate(sonde_service_cpu_seconds_total" + window + "))";

@@ -262,6 +262,7 @@ Status Agent::start_alerts(const Config& config, const EventSource& source) {
         prober_->start();
         sources.probes = prober_.get();
     }
+    sources.more = [this] { return pipeline_->websocket_metrics()->Collect(); };
     sources.reloads = [this] {
         return watches_config_.load(std::memory_order_acquire) ? reloader_->state() : ConfigReloader::State{};
     };

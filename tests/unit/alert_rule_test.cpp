@@ -211,7 +211,8 @@ TEST(AlertDefaults, WebsocketConnections) {
     rules[0].limit = 100;
     AlertWorld world(rules);
     const auto set = [&](double open) {
-        world.inputs.more = {family("sonde_websocket_connections", gauge, {{{}, open}})};
+        world.inputs.more = {
+            family("sonde_websocket_connections", gauge, {{{{"side", "server"}}, open}, {{{"side", "client"}}, open}})};
     };
     drive(
         world, "websocket_connections", [&](int) { set(95); }, [&](int) { set(10); });
