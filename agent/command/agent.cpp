@@ -262,7 +262,11 @@ Status Agent::start_alerts(const Config& config, const EventSource& source) {
         prober_->start();
         sources.probes = prober_.get();
     }
-    sources.more = [this] { return pipeline_->websocket_metrics()->Collect(); };
+    sources.more = [this] {
+        auto families = pipeline_->websocket_metrics()->Collect();
+        for (auto& family : logs_->metrics()->Collect()) families.push_back(std::move(family));
+        return families;
+    };
     sources.reloads = [this] {
         return watches_config_.load(std::memory_order_acquire) ? reloader_->state() : ConfigReloader::State{};
     };
