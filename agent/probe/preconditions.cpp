@@ -1,11 +1,13 @@
 #include "agent/probe/preconditions.hpp"
 
 #include <linux/capability.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 namespace sonde {
 namespace {
@@ -49,8 +51,14 @@ bool scheduler_clock_is_stable() {
     return !source.empty();
 }
 
-std::string cgroup2_root_in(std::string_view mountinfo) {
-    // "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw": the root of the tree only, not a part of it
+std::vector<std::string> cgroup2_mounts_in(std::string_view mountinfo) {
+    // "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw". From within a cgroup namespace the host's root,
+    // mounted into a container, is "/../..": so many steps up as the namespace's own root is down.
+    const auto leads_up = [](std::string_view root) {
+        while (root.starts_with("/..") && (root.size() == 3 || root[3] == '/')) root.remove_prefix(3);
+        return root.empty();
+    };
+    std::vector<std::string> found;
     std::istringstream lines{std::string(mountinfo)};
     for (std::string line; std::getline(lines, line);) {
         std::istringstream words(line);
@@ -58,11 +66,24 @@ std::string cgroup2_root_in(std::string_view mountinfo) {
         words >> id >> parent >> device >> root >> mount_point;
         while (words >> word && word != "-") {
         }
-        if (words >> type && type == "cgroup2" && root == "/") return mount_point;
+        if (words >> type && type == "cgroup2" && (root == "/" || leads_up(root))) found.push_back(mount_point);
     }
-    return {};
+    return found;
 }
 
-std::string cgroup2_root() { return cgroup2_root_in(read_file("/proc/self/mountinfo")); }
+std::string cgroup2_root_in(std::string_view mountinfo) {
+    const auto mounts = cgroup2_mounts_in(mountinfo);
+    return mounts.empty() ? std::string() : mounts.front();
+}
+
+// A container with a cgroup namespace of its own has its own cgroup on /sys/fs/cgroup, as "/": what is attached there
+// sees that container alone. Only the root of all has no type (cgroup-v2.rst, "cgroup.type").
+std::string cgroup2_root() {
+    for (auto& mount : cgroup2_mounts_in(read_file("/proc/self/mountinfo")))
+        if (::access((mount + "/cgroup.procs").c_str(), F_OK) == 0 &&
+            ::access((mount + "/cgroup.type").c_str(), F_OK) != 0)
+            return std::move(mount);
+    return {};
+}
 
 }  // namespace sonde

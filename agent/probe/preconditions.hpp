@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/base/result.hpp"
 
@@ -15,9 +16,11 @@ Status check_privilege();
 // left the counter for another clock source. False too where it does not say.
 [[nodiscard]] bool scheduler_clock_is_stable();
 
-// Where cgroup v2 is mounted; empty: nowhere.
+// Where the root of cgroup v2 is mounted; empty: nowhere. A container's own cgroup is not it.
 [[nodiscard]] std::string cgroup2_root();
-// The same from the text of /proc/self/mountinfo.
+// Mounts that may be it, from the text of /proc/self/mountinfo; whole trees only, no parts.
+[[nodiscard]] std::vector<std::string> cgroup2_mounts_in(std::string_view mountinfo);
+// The first of them; empty: none.
 [[nodiscard]] std::string cgroup2_root_in(std::string_view mountinfo);
 
 }  // namespace sonde

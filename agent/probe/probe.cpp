@@ -192,8 +192,10 @@ private:
     Status start_packets(const ProbeOptions& options) {
         const auto root = cgroup2_root();
         if (root.empty())
-            return fail("cgroup v2 is not mounted",
-                        "mount it with: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2");
+            return fail(
+                "cgroup v2 is not mounted",
+                "mount it with: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2; in a container, mount the "
+                "host's /sys/fs/cgroup");
         cgroup_ = UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!cgroup_) return fail("cannot open the cgroup v2 root " + root + ": " + std::strerror(errno));
         const bool has_loops = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, nullptr) == 1;

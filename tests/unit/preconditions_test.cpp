@@ -19,5 +19,13 @@ TEST(Cgroup2Root, IsNoPartOfTheTree) {
     EXPECT_EQ(cgroup2_root_in(""), "");
 }
 
+TEST(Preconditions, HostsRootInAContainer) {
+    const std::string own = "900 890 0:27 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n";
+    const std::string hosts = "901 890 0:27 /../../.. /host/cgroup ro - cgroup2 cgroup rw\n";
+    const std::string part = "902 890 0:27 /../system.slice /part ro - cgroup2 cgroup rw\n";
+    EXPECT_EQ(cgroup2_mounts_in(own + part + hosts), (std::vector<std::string>{"/sys/fs/cgroup", "/host/cgroup"}));
+    EXPECT_TRUE(cgroup2_mounts_in("903 890 0:27 /..x /a ro - cgroup2 cgroup rw\n").empty());
+}
+
 }  // namespace
 }  // namespace sonde
