@@ -155,7 +155,7 @@ def endpoint():
         series("By node", [target(rate(SERVER + "_count", ENDPOINT, "instance"), "{{instance}}")], (16, 27, 8, 8), "reqps"),
         panel("logs", "Its requests, and the lines that were logged meanwhile", [{
             "datasource": LOKI, "refId": "A", "queryType": "range", "maxLines": 200,
-            "expr": '{service_name=~"$service"} | json | route=~"$route"'}], (0, 35, 24, 12), datasource=LOKI,
+            "expr": '{job="sonde", service=~"$service"} | json | route=~"$route"'}], (0, 35, 24, 12), datasource=LOKI,
             options={"showTime": True, "wrapLogMessage": True, "enableLogDetails": True, "sortOrder": "Descending",
                      "dedupStrategy": "none", "showLabels": False, "showCommonLabels": False, "prettifyLogMessage": False},
             description="From a sink of the type loki."),
