@@ -254,6 +254,7 @@ void Pipeline::pass_on(Transaction& transaction) {
     sampler_.offer(candidate, input, last_record_ns_);
     unredacted_.process.reset();
     unredacted_.logs.reset();
+    unredacted_.downstream.reset();
 }
 
 // A delivery's refusal is counted there.

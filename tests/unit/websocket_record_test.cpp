@@ -68,7 +68,7 @@ TEST(WebSocketRecord, WhatTheKernelNeverSendsIsRefused) {
     raw.state = SONDE_WEBSOCKET_LOST + 1;
     EXPECT_FALSE(decoded(raw));
     raw = make();
-    raw.h.type = SONDE_REC_HTTP2_FRAMES + 1;  // kept for log writes
+    raw.h.type = SONDE_REC_TYPES;
     EXPECT_FALSE(decoded(raw));
 }
 
