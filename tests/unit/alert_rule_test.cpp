@@ -47,8 +47,9 @@ void drive(AlertWorld& world, const char* rule, Bad bad, Good good) {
         bad(s);
         world.step();
         if (world.alert(rule) != nullptr && since == 0) since = static_cast<std::uint32_t>(s) + 1;
-        if (since != 0 && static_cast<std::uint32_t>(s) + 1 < since + for_s)
+        if (since != 0 && static_cast<std::uint32_t>(s) + 1 < since + for_s) {
             EXPECT_EQ(world.count(rule, AlertState::firing), 0) << rule << " fires too early";
+        }
     }
     EXPECT_EQ(world.count(rule, AlertState::firing), 1) << rule;
     ASSERT_NE(world.alert(rule), nullptr);

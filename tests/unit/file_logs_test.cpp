@@ -18,7 +18,7 @@ protected:
     FileLogsTest()
         : folder_(std::filesystem::temp_directory_path() / ("sonde-file-logs-" + std::to_string(::getpid()))) {
         std::filesystem::create_directories(folder_);
-        options_.tail.files.push_back({.pattern = (folder_ / "*.log").string()});
+        options_.tail.files.emplace_back().pattern = (folder_ / "*.log").string();
         options_.tail.checkpoint_path = (folder_ / "checkpoint").string();
         options_.tail.from_beginning = true;
         options_.tail.record_timeout_ms = 10;
