@@ -176,7 +176,7 @@ static __always_inline void sonde_websocket_byte(struct sonde_websocket_walk *w,
 		break;
 	case SONDE_WEBSOCKET_CODE:
 		if (w->from_client)
-			byte ^= w->position == 0 ? w->key >> 24 : w->key >> 16;
+			byte ^= (__u8)(w->position == 0 ? w->key >> 24 : w->key >> 16);
 		w->code = (__u16)(w->code << 8 | byte);
 		w->left--;
 		if (++w->position < 2)
