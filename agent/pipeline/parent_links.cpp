@@ -41,7 +41,7 @@ std::uint64_t key_of_connection(const Endpoint& client, const Endpoint& server) 
     return key;
 }
 
-// A trace that nobody has named is named after the request that it begins with.
+// A trace that nobody has named is named after the transaction that it begins with.
 void name_trace(InlineString<32>& trace_id, std::uint64_t span_id) {
     std::array<char, 32> text;
     text.fill('0');
@@ -100,8 +100,11 @@ void ParentLinks::request_read(const RequestRead& read) {
     // a socket for both families tells of IPv4 as of IPv6
     const auto call = find_call(unmapped(read.client), unmapped(read.server), read.read_ns);
     if (call != Calls::npos) {
-        request.parent = {calls_.at(call).span_id, ParentMatch::connection};
-        if (request.trace_id.empty()) request.trace_id = calls_.at(call).trace_id;
+        auto& asked = calls_.at(call);
+        if (asked.trace_id.empty()) asked.trace_id = request.trace_id;
+        if (asked.trace_id.empty()) name_trace(asked.trace_id, asked.span_id);
+        if (request.trace_id.empty()) request.trace_id = asked.trace_id;
+        request.parent = {asked.span_id, ParentMatch::connection};
     }
     bump(stats_.requests[static_cast<std::size_t>(request.parent.match)]);
     const Requests::Keys keys{mixed_key(request.span_id), read.tid != 0 ? key_of_number(read.tid, request_thread) : 0,

@@ -235,6 +235,17 @@ TEST_F(ParentLinksTest, IPv4OnASocketOfBothFamiliesIsTheSameConnection) {
     EXPECT_EQ(match_of(request_ends(3, 12, 15)), ParentMatch::connection);
 }
 
+TEST_F(ParentLinksTest, ACallOutsideOfAnyRequestBeginsATrace) {
+    const auto client = endpoint(1, 50000), server = endpoint(1, 8080);
+    const auto call = sent(1, 7, 10, {}, {}, client, server);
+    read(3, 20, 12, {}, {}, pid + 1, client, server);
+    const auto served = request_ends(3, 12, 15);
+    const auto ended = call_ends(call, 16);
+    EXPECT_EQ(ended.trace.parent, 0u);
+    EXPECT_FALSE(ended.trace.trace_id.empty());
+    EXPECT_EQ(served.trace.trace_id.view(), ended.trace.trace_id.view());
+}
+
 TEST_F(ParentLinksTest, TwoCallsUnderWayOnAConnectionNameNobody) {
     const auto client = endpoint(1, 50000), server = endpoint(1, 8080);
     sent(1, 7, 10, {}, {}, client, server);
