@@ -33,7 +33,9 @@ static __always_inline int sonde_upgrade_may_begin(const __u8 *bytes, __u32 n)
 							 '.', '1', ' ', '1', '0', '1'};
 	__u32 i;
 
+#ifdef __bpf__
 #pragma unroll
+#endif
 	for (i = 0; i < SONDE_UPGRADE_STATUS_BYTES; i++)
 		if (i < n && bytes[i] != status[i])
 			return 0;

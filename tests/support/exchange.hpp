@@ -49,7 +49,7 @@ struct Delivery {
 
 // Plays scripts through the kernel's code and the tracker, and collects the transactions; of WebSockets that of the
 // whole connection.
-class Exchange final : private WebSocketEvents {
+class Exchange final : public WebSocketEvents {
 public:
     explicit Exchange(const Delivery& delivery = {});
     ~Exchange();
