@@ -97,12 +97,11 @@ int run_command(const Config& config, const ConfigRequest& request) {
     auto manager = ServiceManager::from_environment();
     manager.status("loading the probes");
     const auto& capture = config.logs.capture;
-    auto probe = Probe::prepare({.capture_bytes = config.capture_bytes,
-                                 .ring_bytes = config.ring_kib << 10,
-                                 .log_bytes = capture.write_bytes,
-                                 .logs = {.enabled = capture.enabled,
-                                          .max_processes = capture.max_processes,
-                                          .processes = capture.processes}});
+    auto probe = Probe::prepare(
+        {.capture_bytes = config.capture_bytes,
+         .ring_bytes = config.ring_kib << 10,
+         .log_bytes = capture.write_bytes,
+         .logs = {.enabled = capture.enabled, .max_processes = capture.max_processes, .processes = capture.processes}});
     if (!probe) return report(probe.error());
     RunPrivileges privileges(config, (*probe)->late_uprobes_need_admin());
     auto source = RingSource::open(**probe);

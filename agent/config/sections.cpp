@@ -11,12 +11,9 @@ const Schema& config_schema() {
               describe_routes, describe_redaction, describe_sampling, describe_logs, describe_sinks, describe_alerts,
               describe_health_probes, describe_kubernetes, describe_privileges})
             describe(config);
-        made.checks = {{"discovery", check_discovery},
-                       {"redaction", check_redaction},
-                       {"sampling", check_sampling},
-                       {"sinks", check_sinks},
-                       {"alerts", check_alerts},
-                       {"health_probes", check_health_probes}};
+        made.checks = {{"discovery", check_discovery}, {"redaction", check_redaction},
+                       {"sampling", check_sampling},   {"sinks", check_sinks},
+                       {"alerts", check_alerts},       {"health_probes", check_health_probes}};
         return made;
     }();
     return schema;

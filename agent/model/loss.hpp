@@ -9,7 +9,7 @@
 namespace sonde {
 
 constexpr std::array<std::string_view, SONDE_REC_TYPES> record_type_names{
-    "none",      "conn_open", "conn_close", "request_head", "response_head", "progress", "socket_read",
+    "none",      "conn_open", "conn_close", "request_head", "response_head", "progress",  "socket_read",
     "proc_exec", "proc_exit", "proc_info",  "tls_hello",    "http2_frames",  "log_write", "websocket"};
 constexpr std::array<std::string_view, SONDE_LOSS_REASONS> loss_reason_names{"ring_full", "map_full", "read_fault",
                                                                              "decode_invalid"};

@@ -30,9 +30,8 @@ void Http1Exchange::assign_read(Connection& c, PendingRequest& request, bool sha
     request.read = c.last_read.thread;
     request.reads_on_thread = c.last_reads_on_thread;
     if (observer_ != nullptr && c.side == Side::server)
-        observer_->request_read(
-            {request.transaction, c.remote, c.local, request.read.pid, request.read.tid,
-             c.last_read.strand, request.read_ns});
+        observer_->request_read({request.transaction, c.remote, c.local, request.read.pid, request.read.tid,
+                                 c.last_read.strand, request.read_ns});
 }
 
 // The thread that sends is the client. What had to wait leaves in the context of whoever runs then: where the

@@ -11,8 +11,8 @@ namespace {  // on purpose: each includer gets its own, for its own processor
 constexpr std::size_t block_bytes = 64;
 constexpr std::size_t readable_bytes = block_bytes + word_table_bytes - 1;
 
-// Each byte at its low half-byte; what stands elsewhere has another one, so it is never found. Place 0 must be taken, or
-// bytes 0 are.
+// Each byte at its low half-byte; what stands elsewhere has another one, so it is never found. Place 0 must be taken,
+// or bytes 0 are.
 alignas(16) inline constexpr std::uint8_t separator_table[16]{' ', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '-', '.', 0};
 alignas(16) inline constexpr std::uint8_t opening_table[16]{'(', 0, 0, 0, 0, 0, 0, 0, '(', 0, 0, '+', 0, 0, 0, 0};
 

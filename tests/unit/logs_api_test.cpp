@@ -40,7 +40,8 @@ protected:
     }
     std::string messages(std::string_view query) {
         std::string out;
-        for (const auto& line : ask(query)["logs"].as_array())
+        const auto answer = ask(query);
+        for (const auto& line : answer.at("logs").as_array())
             out += (out.empty() ? "" : " ") + std::string(line.as_object().at("message").as_string());
         return out;
     }

@@ -67,8 +67,8 @@ private:
             return std::shared_ptr<void>(std::make_shared<UniqueFd>(std::move(link)));
         }
         LIBBPF_OPTS(bpf_uprobe_opts, options);
-        auto* link = bpf_program__attach_uprobe_opts(program, static_cast<pid_t>(pid), path.c_str(), point.offset,
-                                                     &options);
+        auto* link =
+            bpf_program__attach_uprobe_opts(program, static_cast<pid_t>(pid), path.c_str(), point.offset, &options);
         if (link == nullptr) return fail("cannot attach a uprobe to " + path + ": " + std::strerror(errno));
         return std::shared_ptr<void>(link, [](bpf_link* gone) { bpf_link__destroy(gone); });
     }

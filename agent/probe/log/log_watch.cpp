@@ -123,7 +123,8 @@ void LogWatch::serves(std::uint32_t pid) {
     if (parent <= 1 || program.empty()) return;
     // a manager's workers, and the manager, which logs for them
     for (const auto other : running_processes())
-        if ((other == parent || parent_of(other) == parent) && program_of(other) == program) watch(other);
+        if (other != pid && (other == parent || parent_of(other) == parent) && program_of(other) == program)
+            watch(other);
 }
 
 void LogWatch::refuse(const std::string& why) {
