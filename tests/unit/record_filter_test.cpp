@@ -36,7 +36,7 @@ TEST(RecordFilter, ByType) {
     EXPECT_FALSE(passes({.types = {"transaction"}}, LossRecord{}));
     const auto bad = RecordFilter::build({.types = {"audit"}});
     ASSERT_FALSE(bad);
-    EXPECT_EQ(bad.error().message(), "no records of type \"audit\": choose from: transaction, loss, log");
+    EXPECT_EQ(bad.error().message(), "no records of type \"audit\": choose from: transaction, loss, log, alert");
 }
 
 TEST(RecordFilter, ByLevel) {
