@@ -10,7 +10,7 @@ let browser, agent, demo;
 before(async () => {
   browser = await launch_browser();
   agent = await stage.sonde({ args: ["--resource-interval", "1"] });
-  demo = await stage.demo();
+  demo = await stage.demo("calm");
   await until(async () => (await orders()).count >= 20, "the demo's orders are seen");
 }, { timeout: 120_000 });
 
@@ -67,6 +67,7 @@ test("Now says what the API says, and goes on by itself", async () => {
 
 test("Logs: an error line leads to its request, whose waterfall shows it", async () => {
   const page = await open_page(browser, agent);
+  demo.process.stdin.write("errors\n");
   await until(async () => (await api(agent, "logs?level=error&match=attached")).logs.length > 0, "the demo's errors are joined", 60_000);
   await page.show("logs?level=error&match=attached");
   const line = page.locator("table.lines tr[data-row]").first();
@@ -78,6 +79,7 @@ test("Logs: an error line leads to its request, whose waterfall shows it", async
   await page.locator("table.lines tr[data-row] td.name a").first().click();
   await page.locator(".waterfall .mark").first().waitFor();
   assert.match(await page.locator("ol.logs").innerText(), /payment refused.*thread, 100% sure/s);
+  demo.process.stdin.write("calm\n");
   no_errors(page);
   await page.context().close();
 });
@@ -98,7 +100,7 @@ test("from the list to an endpoint, to a request, with its downstream call in pl
     await page.locator(".waterfall .lane").first().waitFor();
     const lanes = await page.locator(".waterfall .lane .label").allInnerTexts();
     assert.ok(lanes.some((text) => text.startsWith("cpu")), lanes.join());
-    return lanes.some((text) => text.includes("/items/") && text.includes("by the same thread"));
+    return lanes.some((text) => text.includes("/items/") && /by the thread that served it|the only request that its process served/.test(text));
   }, "the downstream call stands in the waterfall");
   assert.match(await page.locator(".facts").innerText(), /Process\s+python3, pid \d+/);
   const link = page.url();
