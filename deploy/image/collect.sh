@@ -4,7 +4,7 @@
 set -eu
 program=$1
 root=$2
-mkdir -p "$root/usr/bin" "$root/etc/ssl/certs" "$root/etc/sonde" "$root/tmp" "$root/var/lib/sonde" "$root/var/log/sonde"
+mkdir -p "$root$(dirname "$program")" "$root/etc/ssl/certs" "$root/etc/sonde" "$root/tmp" "$root/var/lib/sonde" "$root/var/log/sonde"
 chmod 1777 "$root/tmp"
 strip -o "$root$program" "$program"
 # "libx.so.1 => /lib/x86_64-linux-gnu/libx.so.1 (0x…)", and the loader by its path alone

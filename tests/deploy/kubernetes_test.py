@@ -10,7 +10,7 @@ import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "integration"), str(TESTS / "support")]
-from harness import Process, Sonde, SondeTest, fetch, metric_sum, wait_for  # noqa: E402
+from harness import PYTHON, SONDE, Process, SondeTest, accepts, fetch, free_port, metric_sum, wait_for  # noqa: E402
 from kubernetes_api import PODS, SERVICES, SLICES, KubernetesApi, endpoint_slice, pod, service  # noqa: E402
 
 DRIVER = os.environ.get("KUBERNETES_DRIVER") or str(TESTS.parent / "build" / "release" / "tests" / "kubernetes_driver")
@@ -207,6 +207,72 @@ class Kubernetes(SondeTest):
         driver.wait(lambda now: now.get("failures", 0) >= 2, "it tries again")
         self.assertIn(str(port), driver.now()["last_error"])
         self.assertEqual(driver.stop(signal.SIGTERM), 0)
+
+
+class InCgroup(Process):
+    """A process in a cgroup of its own, as a container runtime would put it there."""
+
+    def __init__(self, path, argv):
+        self.path = path
+        path.mkdir(parents=True)
+        super().__init__(["/bin/sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(path), *argv])
+
+    def stop(self, signal_number=signal.SIGTERM):
+        code = super().stop(signal_number)
+
+        def gone():
+            try:
+                self.path.rmdir()
+                self.path.parent.rmdir()
+            except FileNotFoundError:
+                pass
+            except OSError:
+                return False
+            return True
+
+        wait_for(gone, f"{self.path} is empty")
+        return code
+
+
+class Agent(SondeTest):
+    def test_names_reach_metrics_and_transactions(self):
+        api = KubernetesApi()
+        self.addCleanup(api.stop)
+        api.others[REPLICA_SET] = DEPLOYMENT
+        api.put(PODS, pod("shop-1", ID, labels={"app": "shop", "token": "eyJhbGciOi"}))
+        server_port = free_port()
+        api.put(SERVICES, service("front", "127.0.0.1"))
+        server = self.start(InCgroup(CGROUP / f"kubepods-sonde-test-{os.getpid()}" / ID, [
+            PYTHON, "-m", "http.server", str(server_port), "--bind", "127.0.0.1", "--directory", str(self.directory)]))
+        wait_for(lambda: accepts(server_port), "the server listens")
+        sonde = self.start_sonde(
+            "--set", "kubernetes.use=always", "--set", f"kubernetes.api={api.url}", "--set", "kubernetes.node=node-1",
+            "--set", "kubernetes.labels=app")
+        wait_for(lambda: "k8s_owner_name=\"shop\"" in sonde.metrics(), "the pod and its owner are known")
+        for _ in range(5):
+            fetch(f"http://127.0.0.1:{server_port}/")
+        labels = {"service_name": "store/shop", "k8s_namespace_name": "store", "k8s_deployment_name": "shop",
+                  "k8s_container_name": "web", "server_port": str(server_port)}
+        wait_for(lambda: metric_sum(sonde.metrics(), "http_server_request_duration_seconds_count", **labels) == 5,
+                 "metrics carry the pod's workload")
+        self.assertEqual(metric_sum(sonde.metrics(), "sonde_kubernetes_synced"), 1)
+        self.assertNotIn("k8s_pod_name=\"shop-1\"", "".join(
+            line for line in sonde.metrics().splitlines() if line.startswith("http_")))
+        self.assertEqual(sonde.stop(), 0, sonde.output())
+        served = sonde.transactions("server", server_port)
+        self.assertEqual([each["k8s"] for each in served], [{
+            "namespace": "store", "pod": "shop-1", "container": "web", "node": "node-1", "owner_kind": "Deployment",
+            "owner": "shop", "labels": {"app": "shop"}}] * 5)
+        asked = sonde.transactions("client", server_port)
+        self.assertEqual([each["peer"] for each in asked], [{"namespace": "store", "service": "front"}] * 5)
+        self.assertTrue(all("k8s" not in each for each in asked))
+        server.stop()
+
+    def test_a_node_without_a_name_is_an_error(self):
+        done = subprocess.run([SONDE, "run", "--listen", "127.0.0.1:0", "--set", "kubernetes.use=always", "--set",
+                               "kubernetes.node=Not A Node"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("'Not A Node' is no name of a Kubernetes node: set kubernetes.node", done.stderr)
 
 
 if __name__ == "__main__":

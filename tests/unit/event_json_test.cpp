@@ -71,6 +71,24 @@ TEST(EventJson, WritesTheWholeShape) {
         "\n");
 }
 
+TEST(EventJson, NamesOfACluster) {
+    Transaction transaction;
+    auto container = std::make_shared<KubernetesContainer>();
+    container->namespace_name = "store";
+    container->pod = "shop-1";
+    container->owner_kind = "Deployment";
+    container->owner = "shop";
+    container->labels = {{"app", "sh\"op"}, {"tier", "front"}};
+    transaction.kubernetes = container;
+    transaction.peer = std::make_shared<KubernetesPeer>(KubernetesPeer{"store", "db", {}});
+    std::string line;
+    append_event_json(line, transaction);
+    EXPECT_NE(line.find(R"("k8s":{"namespace":"store","pod":"shop-1","owner_kind":"Deployment","owner":"shop",)"
+                        R"("labels":{"app":"sh\"op","tier":"front"}},"peer":{"namespace":"store","service":"db"})"),
+              std::string::npos)
+        << line;
+}
+
 TEST(EventJson, TraceAndRequestIds) {
     Transaction t;
     t.trace.span_id = 0xab;

@@ -56,6 +56,26 @@ std::uint64_t total_count(const Families& families, std::string_view name) {
     return sum;
 }
 
+TEST(HttpMetrics, AWorkloadIsItsLabels) {
+    HttpMetrics metrics;
+    auto transaction = make();
+    metrics.observe(transaction);
+    const std::string workload = "k8s_namespace_name=store\x1fk8s_deployment_name=shop";
+    transaction.workload = workload;
+    metrics.observe(transaction);
+    metrics.observe(transaction);
+    const auto families = metrics.Collect();
+    for (const char* name : {"http_server_request_duration_seconds", "sonde_http_server_phase_seconds"}) {
+        std::uint64_t with = 0, without = 0;
+        for (const auto& metric : find(families, name)->metric)
+            (label(metric, "k8s_deployment_name") == "shop" && label(metric, "k8s_namespace_name") == "store"
+                 ? with
+                 : without) += metric.histogram.sample_count;
+        EXPECT_EQ(with, 2 * without) << name;
+        EXPECT_GT(without, 0U) << name;
+    }
+}
+
 TEST(HttpMetrics, OneTransactionInEveryFamily) {
     HttpMetrics metrics;
     metrics.observe(make());
