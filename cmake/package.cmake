@@ -1,13 +1,15 @@
 # `cpack --preset release` writes build/release/sonde_VERSION_ARCH.deb: the program, its unit, its configuration, documentation
 # and what Prometheus and Grafana load. Nothing is started when it is installed.
-include(GNUInstallDirs)
+# cpack takes what is built and builds nothing by itself: tests are no part of the package
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 install(TARGETS sonde RUNTIME DESTINATION bin)
 install(FILES deploy/systemd/sonde.service DESTINATION lib/systemd/system)
 install(FILES deploy/systemd/sonde.yaml DESTINATION /etc/sonde)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION share/doc/sonde)
 install(DIRECTORY docs/ DESTINATION share/doc/sonde FILES_MATCHING PATTERN "*.md")
 install(DIRECTORY deploy/grafana/dashboards DESTINATION share/sonde/grafana FILES_MATCHING PATTERN "*.json")
-install(DIRECTORY deploy/prometheus DESTINATION share/sonde FILES_MATCHING PATTERN "*.yml" PATTERN "*.yaml")
+install(DIRECTORY deploy/prometheus DESTINATION share/sonde FILES_MATCHING
+    PATTERN "*.yml" PATTERN "*.yaml" PATTERN "*_test.y*ml" EXCLUDE)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME sonde)

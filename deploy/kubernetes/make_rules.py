@@ -9,7 +9,7 @@ import pathlib
 import sys
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[1]
-SOURCES = [DEPLOY / "prometheus" / "recording.yml", *sorted((DEPLOY / "prometheus" / "rules").glob("*.y*ml"))]
+SOURCES = [DEPLOY / "prometheus" / "recording.yml", DEPLOY / "prometheus" / "rules" / "sonde.yaml"]
 HEAD = "# Written by deploy/kubernetes/make_rules.py from deploy/prometheus: change it there.\n"
 OBJECT = """apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
