@@ -122,7 +122,7 @@ class Manifests(unittest.TestCase):
         everything = rendered({
             "operator": {"serviceMonitor": True, "prometheusRule": True}, "tokenSecret": "sonde-token",
             "config": {"http": {"allow_anonymous": None, "token_file": "/etc/sonde-token/token"}},
-            "resources": {"requests": {"cpu": "250m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}})
+            "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}})
         expected, made = normal(kustomized("overlays/production")), normal(everything)
         for objects in (expected, made):  # the order of volumes means nothing
             pod = objects["DaemonSet"]["spec"]["template"]["spec"]
