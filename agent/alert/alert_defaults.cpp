@@ -48,6 +48,7 @@ std::vector<AlertRule> of_transactions() {
         rule("downstream_errors", S::error_share, 0.05, warning, minute_s,
              "{value} of the calls that {service} makes to {route} fail"),
     };
+    rules[3].min_duration_s = 0.010;
     rules.back().side = Side::client;
     return rules;
 }

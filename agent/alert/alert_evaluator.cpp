@@ -138,7 +138,7 @@ void AlertEvaluator::evaluate_rows(std::size_t at, std::uint64_t now_ns) {
         if (!(above ? values[row] > rule.threshold : values[row] < rule.threshold)) continue;
         // a rule that warns of too few requests cannot ask for many
         const bool few_are_news = rule.signal == AlertSignal::request_rate && !above;
-        if (!few_are_news && columns.count(row) < rule.min_requests) continue;
+        if (!few_are_news && !columns.enough(row, rule)) continue;
         if (auto* alert = book_.breach(rule, places_.labels(rule.effective_scope(), row), values[row], now_ns))
             alert->row = row;
     }
@@ -191,7 +191,7 @@ std::optional<double> AlertEvaluator::row_value(std::size_t rule, const ActiveAl
         row = *found;
     }
     const auto value = columns.value(plan.column, row);
-    if (std::isnan(value) || columns.count(row) < rules_[rule].min_requests) return std::nullopt;
+    if (std::isnan(value) || !columns.enough(row, rules_[rule])) return std::nullopt;
     return value;
 }
 

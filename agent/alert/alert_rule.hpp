@@ -89,6 +89,9 @@ struct AlertRule {
     std::uint32_t resolve_s = 60;     // 0 … 86,400: and is over for so long before it is resolved
     double hysteresis = 0.1;          // 0 … 0.9: it is over when the value is this share of the threshold off it
     std::uint32_t min_requests = 20;  // in the window; fewer say nothing. 1 …
+    // Of transactions' signals: mean duration in the window, seconds; shorter ones say nothing. What takes a
+    // millisecond waits for half of it on any busy machine, and nobody minds.
+    double min_duration_s = 0;
     AlertSeverity severity = AlertSeverity::warning;
     std::uint16_t status_class = 5;  // 1 … 5, of status_share
     double limit = 0;                // of websocket_connections: number that is 100%; 0: not known, says nothing

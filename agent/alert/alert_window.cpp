@@ -171,6 +171,7 @@ void AlertColumns::fill(const AlertWindow& window, AlertScope scope, std::size_t
     for (std::size_t column = 0; column < column_count; ++column)
         if ((wanted >> column & 1U) != 0) values_[column].assign(rows, unobserved);
     counts_.assign(rows, 0);
+    means_s_.assign(rows, 0);
     for (std::size_t row = 0; row < rows; ++row)
         if (const auto* cell = window.cell(scope, row); cell != nullptr) fill_row(row, *cell, covered_s, wanted);
 }
@@ -184,6 +185,7 @@ void AlertColumns::fill_row(std::size_t row, const Cell& cell, double covered_s,
     set(request_rate, count / covered_s);
     set(active_requests, static_cast<double>(cell.duration_ns) / ns_per_s / covered_s);
     if (cell.count == 0) return;
+    means_s_[row] = static_cast<double>(cell.duration_ns) / ns_per_s / count;
     set(error_share, cell.by_outcome[static_cast<std::size_t>(Outcome::error)] / count);
     set(aborted_share, cell.by_outcome[static_cast<std::size_t>(Outcome::aborted)] / count);
     if (const double observed = count - cell.statuses[0]; observed > 0)

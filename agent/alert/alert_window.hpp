@@ -109,6 +109,10 @@ public:
     [[nodiscard]] double value(Column column, std::size_t row) const { return values_[column][row]; }
     [[nodiscard]] const std::vector<double>& values(Column column) const { return values_[column]; }
     [[nodiscard]] std::uint32_t count(std::size_t row) const { return counts_[row]; }
+    // Whether there was enough for the rule to speak about.
+    [[nodiscard]] bool enough(std::size_t row, const AlertRule& rule) const {
+        return counts_[row] >= rule.min_requests && means_s_[row] >= rule.min_duration_s;
+    }
 
 private:
     void fill_row(std::size_t row, const Cell& cell, double covered_s, std::uint32_t wanted);
@@ -116,6 +120,7 @@ private:
 
     std::array<std::vector<double>, column_count> values_;
     std::vector<std::uint32_t> counts_;
+    std::vector<double> means_s_;  // of the durations; 0: there is none
 };
 
 }  // namespace sonde

@@ -59,10 +59,15 @@ public:
             rule_.signal == AlertSignal::burn_rate)
             return compared;
         return "(" + compared + ") and " + sum("increase", family_ + "_count", "", rule_.window_s) +
-               " >= " + std::to_string(rule_.min_requests);
+               " >= " + std::to_string(rule_.min_requests) + slow_enough();
     }
 
 private:
+    [[nodiscard]] std::string slow_enough() const {
+        if (rule_.min_duration_s == 0) return {};
+        return " and " + sum("rate", family_ + "_sum", "", rule_.window_s) + " / " +
+               sum("rate", family_ + "_count", "", rule_.window_s) + " >= " + number(rule_.min_duration_s);
+    }
     [[nodiscard]] std::string sum(const char* function, const std::string& metric, const std::string& matcher,
                                   std::uint32_t window_s, const std::string& more = {}) const {
         auto all = matcher + matchers_;

@@ -61,6 +61,9 @@ void describe_rule(Section<AlertRule>& s) {
     s.number("hysteresis", &AlertRule::hysteresis, "It is over when the value is this share of the threshold off it.")
         .range(0, 0.9);
     s.integer("min_requests", &AlertRule::min_requests, "Fewer in the window say nothing.").range(1, 1'000'000'000);
+    s.duration("min_duration", &AlertRule::min_duration_s, seconds(1), "Mean; faster requests say nothing.")
+        .range("1us", "1m")
+        .zero("any");
     s.choice("severity", &AlertRule::severity, severities(), "How bad it is.");
     s.integer("status_class", &AlertRule::status_class, "Of `status_share`: 5 is 5xx.").range(1, 5);
     s.number("limit", &AlertRule::limit, "Of `websocket_connections`: number that is 100%.").range(0, 1e9);

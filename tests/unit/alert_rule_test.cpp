@@ -157,6 +157,15 @@ TEST(AlertDefaults, Http5xx) { drive_requests("http_5xx", 503, 5 * ms); }
 TEST(AlertDefaults, HttpErrors) { drive_requests("http_errors", 500, 5 * ms); }
 TEST(AlertDefaults, HttpSlow) { drive_requests("http_slow", 200, 3000 * ms); }
 TEST(AlertDefaults, HttpQueueing) { drive_requests("http_queueing", 200, 50 * ms, 40 * ms); }
+TEST(AlertDefaults, QueueingOfFastRequestsIsNoMatter) {
+    AlertWorld world(only("http_queueing"));
+    const auto id = world.endpoint("shop", "/x");
+    for (int s = 0; s < 300; ++s) {
+        world.add(id, 10, 200, ms, ms * 8 / 10);
+        world.step();
+    }
+    EXPECT_EQ(world.count("http_queueing", AlertState::firing), 0);
+}
 TEST(AlertDefaults, DownstreamErrors) { drive_requests("downstream_errors", 500, 5 * ms, 0, Side::client); }
 
 TEST(AlertDefaults, NodeCpu) {
