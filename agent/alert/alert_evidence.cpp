@@ -179,10 +179,12 @@ private:
             if (!near) continue;
             if (auto line = read_line(kept)) rest.push_back(std::move(*line));
         }
-        const auto holder = find_thread_holder(waiting, rest);
-        evidence_->holder_route = holder.name;
-        evidence_->holder_share = holder.share;
-        evidence_->blocked_on = find_blocking_call(waiting, rest).name;
+        if (matters(Phase::queue)) {
+            const auto holder = find_thread_holder(waiting, rest);
+            evidence_->holder_route = holder.name;
+            evidence_->holder_share = holder.share;
+        }
+        if (matters(Phase::blocked)) evidence_->blocked_on = find_blocking_call(waiting, rest).name;
         std::map<std::string, std::uint64_t> messages;
         for (const auto& line : waiting)
             for (const auto& log : line.logs)
@@ -192,6 +194,14 @@ private:
                 evidence_->error_count = count;
                 evidence_->error_template = message;
             }
+    }
+
+    // Who is to blame for a phase is news only where the phase takes time.
+    [[nodiscard]] bool matters(Phase phase) const {
+        constexpr double large_share = 0.3;
+        const auto at = static_cast<std::size_t>(phase);
+        return evidence_->moved_phase == phase_names[at] ||
+               evidence_->now.phase_ms[at] > large_share * evidence_->now.mean_ms;
     }
 
     [[nodiscard]] std::string link() const {

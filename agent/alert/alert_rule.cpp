@@ -109,7 +109,7 @@ std::string_view to_string(AlertScope scope) {
 std::string alert_value_text(AlertUnit unit, double value) {
     switch (unit) {
         case AlertUnit::share:
-            return formatted("%.4g", value * 100, "%");
+            return formatted("%.3g", value * 100, "%");
         case AlertUnit::seconds:
             return seconds_text(value);
         case AlertUnit::per_second:

@@ -54,7 +54,8 @@ WaitingCulprit find_blocking_call(const std::vector<WaitingLine>& waiting, const
     for (const auto& one : waiting) {
         all += one.end_ns - one.read_ns;
         for (const auto& other : others) {
-            if (other.server || other.pid == 0 || other.pid != one.pid) continue;
+            // a call that began before the request was read is none of its calls
+            if (other.server || other.pid == 0 || other.pid != one.pid || other.begin_ns < one.read_ns) continue;
             const auto time = overlap(one.read_ns, one.end_ns, other.begin_ns, other.end_ns);
             if (time > 0) times[std::string(other.route)] += time;
         }
