@@ -10,6 +10,8 @@ namespace {
 
 // Of one look at the source: no long pause for the ring.
 constexpr std::size_t drained_at_once = 2048;
+// Below CorrelatorOptions::settle_ms.
+constexpr std::uint32_t captured_record_timeout_ms = 120;
 
 }  // namespace
 
@@ -32,8 +34,11 @@ Result<std::unique_ptr<AgentLogs>> AgentLogs::open(const LogsOptions& options, P
                                                    const Deliveries& deliveries, bool with_files) {
     std::unique_ptr<AgentLogs> logs(new AgentLogs(pipeline, deliveries));
     if (!with_files || options.tail.files.empty()) return logs;
+    auto tail = options.tail;
+    // so that a record that the kernel has seen written, too, is there while that waits
+    if (options.capture.enabled) tail.record_timeout_ms = std::min(tail.record_timeout_ms, captured_record_timeout_ms);
     auto files = FileLogs::open(
-        {.tail = options.tail, .queue_records = options.queue_records, .queue_bytes = options.queue_bytes});
+        {.tail = std::move(tail), .queue_records = options.queue_records, .queue_bytes = options.queue_bytes});
     if (!files) return files.error();
     logs->files_ = std::move(*files);
     return logs;
@@ -49,8 +54,11 @@ std::size_t AgentLogs::drain(std::size_t most) {
 
 void AgentLogs::advance(std::uint64_t now_ns) {
     // where a sink is slow, lines wait in their files
-    has_more_ = files_ && files_->queued() > 0 && pipeline_.has_room_for_logs() && drain(drained_at_once) > 0 &&
-                files_->queued() > 0;
+    has_more_ = false;
+    if (files_ && files_->queued() > 0) {
+        const auto room = std::min(drained_at_once, pipeline_.room_for_logs());
+        has_more_ = room > 0 && drain(room) == room;
+    }
     store_.advance(now_ns);
 }
 

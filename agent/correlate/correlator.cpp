@@ -21,6 +21,13 @@ constexpr std::uint32_t any_process = 0;
 // A line of a file that says it is so old has nothing to wait for: sonde is catching up.
 constexpr std::uint64_t old_news_ns = 5'000'000'000;
 constexpr std::size_t lines_per_bucket = 4;
+// So long a line is known again when it comes from the other origin after it was joined.
+constexpr std::uint64_t trace_memory_ns = 5'000'000'000;
+constexpr std::size_t traces_max = 4096;
+// A write that was cut waits so long for the whole text from a file.
+constexpr std::uint64_t cut_waits_ns = 1'500'000'000;
+// Where nothing comes from the kernel, nothing of a file's line has to be waited for but its request.
+constexpr std::uint64_t alone_waits_ns = 50'000'000;
 // Of the text, so much tells lines apart: the kernel may have captured no more.
 constexpr std::size_t compared_bytes = 512;
 
@@ -35,6 +42,7 @@ Correlator::Correlator(CorrelatorOptions options, Output output)
       matcher_(requests_, {.late_ns = options_.late_ms * ns_per_ms, .quiet_ns = options_.quiet_ms * ns_per_ms}),
       by_text_(std::bit_ceil(options_.max_waiting_lines / lines_per_bucket + 1), RequestTable::npos),
       due_(options_.max_waiting_lines),
+      traces_(traces_max),
       held_(options_.max_held),
       ended_(options_.max_requests) {}
 
@@ -115,8 +123,15 @@ bool Correlator::merge(const LogLine& line, std::uint64_t text_hash, const Reque
     for (auto place = bucket_of(text_hash); place != RequestTable::npos; place = waiting_[place].next) {
         auto& other = waiting_[place];
         if (other.text_hash != text_hash) continue;
-        auto& known = *other.line;
         const auto& source = line.record.source;
+        if (!other.line) {
+            if (other.from_kernel == from_kernel) continue;
+            if (other.device == source.device && other.inode != source.inode) continue;
+            give_back(place);
+            bump(stats_.duplicates);
+            return true;
+        }
+        auto& known = *other.line;
         const bool kernel_waits = known.record.source.origin == LogOrigin::kernel;
         if (known.record.source.origin == LogOrigin::both || kernel_waits == from_kernel) continue;
         // in a container the file system on top has other inodes: those of one device can be told apart
@@ -162,8 +177,33 @@ void Correlator::give_back(std::uint32_t place) {
     auto* link = &bucket_of(waiting_[place].text_hash);
     while (*link != place) link = &waiting_[*link].next;
     *link = waiting_[place].next;
+    waiting_[place].trace_number = 0;
     waiting_[place].next = free_place_;
     free_place_ = place;
+}
+
+// Do lines come from the other origin, too?
+bool Correlator::comes_from_both(bool from_kernel) const {
+    const auto seen_ns = seen_ns_[from_kernel ? 0 : 1];
+    return seen_ns != 0 && now_ns_ < seen_ns + writer_memory_ns;
+}
+
+void Correlator::leave_trace(std::uint32_t place, const LogLine& line) {
+    auto& waiting = waiting_[place];
+    const auto& source = line.record.source;
+    const bool from_kernel = source.origin == LogOrigin::kernel;
+    if (source.origin == LogOrigin::both || !comes_from_both(from_kernel)) return give_back(place);
+    if (traces_.full()) forget_trace();
+    waiting.from_kernel = from_kernel;
+    waiting.device = source.device, waiting.inode = source.inode;
+    waiting.trace_number = ++trace_number_;
+    traces_.push() = {now_ns_ + trace_memory_ns, trace_number_, place};
+}
+
+void Correlator::forget_trace() {
+    const auto oldest = traces_.front();
+    traces_.pop();
+    if (waiting_[oldest.place].trace_number == oldest.trace_number) give_back(oldest.place);
 }
 
 std::uint64_t Correlator::oldest_file_number() const {
@@ -182,24 +222,32 @@ void Correlator::writes(std::uint32_t pid, std::uint64_t time_ns) {
 
 std::uint64_t Correlator::due_of(const LogLine& line) const {
     const auto& record = line.record;
-    const bool old = record.source.origin != LogOrigin::kernel && record.time_ns != 0 &&
-                     record.time_ns + old_news_ns < record.observed_ns;
-    if (old) return now_ns_;
-    return (line.monotonic_ns != 0 ? line.monotonic_ns : now_ns_) + settle_ns_;
+    const auto written_ns = line.monotonic_ns != 0 ? line.monotonic_ns : now_ns_;
+    if (record.source.origin == LogOrigin::kernel) {
+        const bool whole_may_come = record.has(log_truncated) && comes_from_both(true);
+        return written_ns + (whole_may_come ? std::max(settle_ns_, cut_waits_ns) : settle_ns_);
+    }
+    if (record.time_ns != 0 && record.time_ns + old_news_ns < record.observed_ns) return now_ns_;
+    // an access line names its request by what is known at its end only
+    const bool alone = !comes_from_both(false) && record.access.method.empty();
+    return written_ns + (alone ? std::min(settle_ns_, alone_waits_ns) : settle_ns_);
 }
 
 void Correlator::add(std::shared_ptr<LogLine> line, const RequestTable::Anchor& anchor) {
     const auto& record = line->record;
     writes(record.source.pid, line->monotonic_ns);
+    seen_ns_[record.source.origin == LogOrigin::kernel ? 1 : 0] = std::max(now_ns_, std::uint64_t{1});
     const auto hash = RequestTable::key_of_text(record.raw.substr(0, compared_bytes));
     if (merge(*line, hash, anchor)) return;
+    const auto due_ns = due_of(*line);
+    if (due_ns <= now_ns_ && record.source.origin != LogOrigin::kernel) return join(line, anchor);
     while (!due_.empty() && (due_.full() || waiting_bytes_ >= options_.max_waiting_bytes)) {
         bump(stats_.early_lines);
         join_oldest();
     }
     waiting_bytes_ += record.raw.size();
     const auto place = take_place(hash);
-    due_.push() = {due_of(*line), place};
+    due_.push() = {due_ns, 0, place};
     waiting_[place].line = std::move(line);
     waiting_[place].anchor = anchor;
     // records come a little out of order: one waits for lines that continue it, another does not
@@ -211,10 +259,14 @@ void Correlator::join_oldest() {
     const auto place = due_.front().place;
     auto line = std::move(waiting_[place].line);
     const auto anchor = waiting_[place].anchor;
-    give_back(place);
     due_.pop();
+    leave_trace(place, *line);
     stats_.waiting_lines.store(due_.size(), std::memory_order_relaxed);
     waiting_bytes_ -= std::min(waiting_bytes_, line->record.raw.size());
+    join(line, anchor);
+}
+
+void Correlator::join(const std::shared_ptr<LogLine>& line, const RequestTable::Anchor& anchor) {
     const auto found = matcher_.match(*line, anchor);
     bump(stats_.lines[static_cast<std::size_t>(found.match)]);
     line->match = found.match;
@@ -290,6 +342,7 @@ void Correlator::forget(std::uint64_t now_ns) {
 void Correlator::advance(std::uint64_t now_ns) {
     now_ns_ = std::max(now_ns_, now_ns);
     while (!due_.empty() && due_.front().time_ns <= now_ns_) join_oldest();
+    while (!traces_.empty() && traces_.front().time_ns <= now_ns_) forget_trace();
     while (!held_.empty() && held_.front().due_ns <= now_ns_) release_oldest();
     forget(now_ns_);
 }

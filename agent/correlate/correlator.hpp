@@ -97,14 +97,20 @@ public:
     [[nodiscard]] const CorrelatorStats& stats() const { return stats_; }
 
 private:
+    // A line that waits. Once it was joined, what tells it from others stays for a while: the same line may come late
+    // from the other origin.
     struct Waiting {
-        std::shared_ptr<LogLine> line;
+        std::shared_ptr<LogLine> line;  // null: it was joined
         std::uint64_t text_hash = 0;
+        std::uint64_t device = 0, inode = 0;
+        std::uint64_t trace_number = 0;  // of what stays; 0: nothing does
+        bool from_kernel = false;
         std::uint32_t next = RequestTable::npos;  // younger, in the same bucket; or the next free one
         RequestTable::Anchor anchor;
     };
     struct Due {
         std::uint64_t time_ns = 0;
+        std::uint64_t trace_number = 0;
         std::uint32_t place = 0;  // in waiting_
     };
     struct Held {
@@ -125,10 +131,14 @@ private:
     [[nodiscard]] std::uint64_t due_of(const LogLine& line) const;
     std::uint32_t take_place(std::uint64_t text_hash);
     void give_back(std::uint32_t place);
+    [[nodiscard]] bool comes_from_both(bool from_kernel) const;
+    void leave_trace(std::uint32_t place, const LogLine& line);
+    void forget_trace();
     [[nodiscard]] std::uint32_t& bucket_of(std::uint64_t text_hash) {
         return by_text_[text_hash & (by_text_.size() - 1)];
     }
     void join_oldest();
+    void join(const std::shared_ptr<LogLine>& line, const RequestTable::Anchor& anchor);
     void attach(LogLine& line, TrackedRequest& request);
     void release_oldest();
     void forget(std::uint64_t now_ns);
@@ -143,6 +153,9 @@ private:
     std::uint32_t free_place_ = RequestTable::npos;
     std::vector<std::uint32_t> by_text_;  // buckets of places, the oldest first; a power of two
     Ring<Due> due_;                       // in the order of their times
+    Ring<Due> traces_;                    // of lines that were joined
+    std::uint64_t trace_number_ = 0;
+    std::array<std::uint64_t, 2> seen_ns_{};  // when a line came last from files, from the kernel; 0: never
     std::size_t waiting_bytes_ = 0;
     Ring<Held> held_;
     Ring<Ended> ended_;

@@ -86,8 +86,8 @@ public:
     void on_record(std::span<const std::byte> record) override;
     // Records of files (agent/log), to be joined with those that the kernel saw written. The record is left empty.
     void take(LogRecord& record) { logs_.take(record); }
-    // Whether a few thousand more of them would find room, where they wait and in the queues of all sinks.
-    [[nodiscard]] bool has_room_for_logs() const;
+    // Number of them for which there is room now, where they wait and in the queues of all sinks after that.
+    [[nodiscard]] std::size_t room_for_logs() const;
     // After each poll: lets go of what waited for its time. now_ns: CLOCK_MONOTONIC, of the records in a replay.
     void advance(std::uint64_t now_ns) { logs_.advance(now_ns); }
     // About once a second: times of day, silent responses, the loss line.

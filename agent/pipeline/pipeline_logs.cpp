@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "agent/pipeline/pipeline.hpp"
 #include "agent/pipeline/trace_halves.hpp"
 
@@ -43,15 +45,17 @@ void Pipeline::offer_line(const std::shared_ptr<LogLine>& line) {
     }
 }
 
-bool Pipeline::has_room_for_logs() const {
-    if (logs_.stats().waiting_lines.load(std::memory_order_relaxed) * 2 > options_.logs.correlator.max_waiting_lines)
-        return false;
+std::size_t Pipeline::room_for_logs() const {
+    // a quarter of each queue stays free for transactions, and for lines that cannot wait
+    auto room = static_cast<std::uint64_t>(options_.logs.correlator.max_waiting_lines) * 3 / 4;
+    auto taken = logs_.stats().waiting_lines.load(std::memory_order_relaxed);
     for (const auto& outlet : outlets_) {
         if (outlet.carries == Carries::all_but_logs) continue;
         const auto stats = outlet.delivery->stats();
-        if (stats.queued * 2 > stats.capacity) return false;
+        const auto free = stats.capacity * 3 / 4 - std::min(stats.capacity * 3 / 4, stats.queued);
+        room = std::min(room, free);
     }
-    return true;
+    return room - std::min(room, taken);
 }
 
 }  // namespace sonde

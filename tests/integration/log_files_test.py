@@ -157,7 +157,7 @@ class LogFiles(SondeTest):
     def test_secrets_do_not_leave(self):
         log = self.directory / "app.log"
         log.write_text("")
-        sonde = self.configured(f"logs:\n  files:\n    - pattern: {log}\n")
+        sonde = self.configured(f"logs:\n  capture: {{enabled: false}}\n  files:\n    - pattern: {log}\n")
         wait_for(lambda: metric_sum(sonde.metrics(), "sonde_tail_files"), "the file is followed")
         with open(log, "a") as file:
             file.write('{"level":"info","msg":"login of anna","password":"hunter2-secret"}\n')
@@ -177,12 +177,15 @@ class LogFiles(SondeTest):
         self.addCleanup(destination.open.set)
         sonde = self.configured(f"""
 logs:
+  capture:
+    enabled: false
   files:
     - pattern: {log}
 sinks:
   slow:
     type: http
-    url: http://127.0.0.1:{destination.server_address[1]}/
+    http:
+      url: http://127.0.0.1:{destination.server_address[1]}/
     webhook:
       form: lines
       compression: none
@@ -212,7 +215,7 @@ sinks:
     def test_what_was_written_out_does_not_come_again(self):
         log = self.directory / "app.log"
         log.write_text("INFO before sonde\n")
-        text = f"logs:\n  checkpoint: {self.directory}/checkpoint\n  from_beginning: true\n  files:\n    - pattern: {log}\n"
+        text = f"logs:\n  capture: {{enabled: false}}\n  checkpoint: {self.directory}/checkpoint\n  from_beginning: true\n  files:\n    - pattern: {log}\n"
         sonde = self.configured(text)
         wait_for(lambda: len(self.lines_of(sonde)) == 1, "the first line is there")
         sonde.stop()
@@ -234,7 +237,7 @@ sinks:
             file.write("INFO fourth\n")
         wait_for(lambda: len(self.lines_of(sonde)) >= 4, "the fourth line is there")
         self.assertEqual([line["message"] for line in self.lines_of(sonde)],
-                         ["before sonde", "while it was away", "third", "fourth"])
+                         ["INFO before sonde", "INFO while it was away", "INFO third", "INFO fourth"])
         sonde.stop()
 
 

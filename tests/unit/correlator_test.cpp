@@ -160,6 +160,33 @@ TEST(Correlator, EqualLinesFromBothAreAsManyRecords) {
     EXPECT_EQ(bench.correlator.stats().duplicates.load(), 100U);
 }
 
+// The last line of a file waits for lines that may continue it, longer than the kernel's copy waits for its join.
+TEST(Correlator, ALineThatComesLateFromTheOtherOriginIsKnownAgain) {
+    Bench bench({});
+    bench.write(1, "of the file alone", LogOrigin::file);
+    bench.write(2, "of both");
+    bench.write(1000, "of both", LogOrigin::file);
+    bench.write(1001, "of both", LogOrigin::file);  // written again, unseen by the kernel
+    bench.write(9000, "of the file alone");         // long after
+    bench.correlator.finish();
+    EXPECT_EQ(bench.lines.size(), 4U);
+    EXPECT_EQ(bench.correlator.stats().duplicates.load(), 1U);
+}
+
+TEST(Correlator, ACutWriteWaitsForItsWholeText) {
+    Bench bench({});
+    bench.write(1, "another", LogOrigin::file);
+    auto cut = bench.line(2, std::string(600, 'x'));
+    cut->record.flags |= log_truncated;
+    bench.correlator.advance(2 * ms);
+    bench.correlator.add(cut);
+    bench.write(1000, std::string(700, 'x'), LogOrigin::file);
+    bench.correlator.finish();
+    ASSERT_EQ(bench.lines.size(), 2U);
+    EXPECT_EQ(bench.lines[1]->record.source.origin, LogOrigin::both);
+    EXPECT_EQ(bench.lines[1]->record.raw.size(), 700U);
+}
+
 TEST(Correlator, TheOldestRecordOfAFileThatWaitsIsKnown) {
     Bench bench({});
     for (std::uint64_t number = 1; number <= 3; ++number) {
@@ -168,7 +195,7 @@ TEST(Correlator, TheOldestRecordOfAFileThatWaitsIsKnown) {
         bench.correlator.add(line);
     }
     EXPECT_EQ(bench.correlator.oldest_file_number(), 1U);
-    bench.correlator.advance(460 * ms);
+    bench.correlator.advance(260 * ms);
     EXPECT_EQ(bench.lines.size(), 2U);
     EXPECT_EQ(bench.correlator.oldest_file_number(), 3U);
     bench.correlator.finish();
