@@ -80,6 +80,7 @@ std::string_view value_of(const Record& record, std::string_view name, Digits& d
 std::uint64_t time_of(const Record& record) {
     if (const auto* transaction = std::get_if<Transaction>(&record)) return transaction->time_ns;
     if (const auto* line = std::get_if<LogLinePtr>(&record)) return (*line)->time_ns();
+    if (const auto* alert = std::get_if<AlertRecord>(&record)) return alert->time_ns;
     return std::get<LossRecord>(record).time_ns;
 }
 

@@ -66,7 +66,7 @@ class Api(SondeTest):
         self.assertEqual(one, rows[0])
         self.assertEqual([(t["status"], t["kept_as"], t["route"]) for t in failed], [(503, "failed", "/orders/{id}")] * 10)
         self.assertEqual(sonde.stop(), 0)
-        without_id = sorted(json.dumps({k: v for k, v in t.items() if k not in ("id", "kept_as")}) for t in rows)
+        without_id = sorted(json.dumps({k: v for k, v in t.items() if k not in ("id", "kept_as", "span_id")}) for t in rows)
         in_file = sorted(json.dumps(t) for t in sonde.lines()
                          if t["type"] == "transaction" and (t["server"] or {}).get("port") == nginx.port)
         self.assertEqual(without_id, in_file)
@@ -81,7 +81,7 @@ class Api(SondeTest):
             self.assertEqual(sum(n for point in series["points"] for _, n in point["heat"]), 10)
             self.assertLess(abs(series["points"][-1]["time"] - time.time()), 70)
         health = self.api(sonde, "/health/detailed")
-        self.assertEqual({c["name"] for c in health["components"]}, {"pipeline", "ring", "queue/file", "sink/file"})
+        self.assertEqual({c["name"] for c in health["components"]}, {"pipeline", "ring", "queue/file", "sink/file", "queue/file_logs", "sink/file_logs"})
         self.assertEqual([c for c in health["components"] if c["state"] != "ok"], [])
         features = self.api(sonde, "/api/v1/features")["features"]
         self.assertIn("socket_reads", [f["name"] for f in features if f["enabled"]])

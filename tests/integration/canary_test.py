@@ -205,8 +205,13 @@ class CanaryTest(SondeTest):
         }
         for name in ("hook", "loki", "otlp", "otlpjson"):
             sinks[name]["batch"] = {"time": "100ms"}
+        alerts = {"group_wait": "0s", "group_interval": "1s",
+                  "rules": {"http_5xx": {"window": "10s", "for": "0s", "min_requests": 3}},
+                  "notifiers": {name: {"type": name, "url": f"{receiver.url}/{name}"}
+                                for name in ("webhook", "slack", "discord", "alertmanager")}}
+        alerts["notifiers"]["pagerduty"] = {"type": "pagerduty", "url": f"{receiver.url}/pagerduty", "pagerduty_key": "k"}
         configuration = self.directory / "sonde.yaml"
-        configuration.write_text(json.dumps({"sinks": sinks}))  # JSON is YAML
+        configuration.write_text(json.dumps({"sinks": sinks, "alerts": alerts}))  # JSON is YAML
         return configuration
 
     def crawl(self, base):
@@ -217,6 +222,8 @@ class CanaryTest(SondeTest):
                     return answer.read()
             except urllib.error.HTTPError as error:
                 return error.read()
+            except TimeoutError:
+                self.fail(f"{path}: no answer within 30 s")
 
         paths = ["/metrics", "/health/detailed", "/healthz", "/readyz", "/", "/api/v1", "/api/v1/transactions?limit=1000",
                  "/api/v1/transactions?sort=duration&limit=1000", "/api/v1/endpoints?limit=1000&window_s=300",
@@ -267,7 +274,8 @@ class CanaryTest(SondeTest):
         wait_for(lambda: metric_sum(sonde.metrics(), "http_server_request_duration_seconds_count",
                                     server_port=str(port)) >= made, "all requests in /metrics")
         wait_for(lambda: "Orders" in sonde.metrics(), "the calls in /metrics")
-        for path in ("/hook", "/loki/api/v1/push", "/v1/traces", "/v1/json", "/api/v1/write"):
+        told = [f"/{name}" for name in ("webhook", "slack", "discord", "pagerduty", "alertmanager/api/v2/alerts")]
+        for path in ("/hook", "/loki/api/v1/push", "/v1/traces", "/v1/json", "/api/v1/write", *told):
             wait_for(lambda path=path: path in receiver.bodies, f"something arrived at {path}", 30)
 
         outputs = self.crawl(base)
@@ -293,7 +301,8 @@ class CanaryTest(SondeTest):
         said = (self.directory / "app.log").read_bytes()
         self.assertEqual([secret for secret in logged if secret.encode() not in said], [])
         for name in ("/api/v1/transactions?limit=1000", "tail", "tail json", "sonde query", "posted to /hook",
-                     "posted to /loki/api/v1/push", "posted to /v1/traces", "posted to /v1/json", "second/transactions.jsonl"):
+                     "posted to /loki/api/v1/push", "posted to /v1/traces", "posted to /v1/json", "second/transactions.jsonl",
+                     "events/logs.jsonl", "/api/v1/logs", "/api/v1/alerts", "posted to /webhook"):
             self.assertIn(b"redacted", outputs[name], name)
         self.assertGreaterEqual(len(set(canaries.secrets)), 75)
         for name, content in outputs.items():

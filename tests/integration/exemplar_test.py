@@ -7,10 +7,17 @@ import unittest
 import urllib.parse
 import urllib.request
 
-from harness import Process, SondeTest, accepts, fetch, free_port, wait_for
+from harness import Process, SondeTest, fetch, free_port, wait_for
 
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 TRACE_IDS = [f"{n:032x}" for n in range(0xabc001, 0xabc006)]
+
+
+def is_ready(port):
+    try:
+        return bool(fetch(f"http://127.0.0.1:{port}/-/ready"))
+    except OSError:  # urllib's errors, too
+        return False
 
 
 def ask(port, path, **parameters):
@@ -32,7 +39,7 @@ class ExemplarTest(SondeTest):
         for trace_id in TRACE_IDS:
             subprocess.run(["curl", "-s", "-o", "/dev/null", "-H", f"traceparent: 00-{trace_id}-00f067aa0ba902b7-01",
                             f"http://127.0.0.1:{nginx.port}/"], check=True)
-        wait_for(lambda: accepts(port), "prometheus listens", 60)
+        wait_for(lambda: is_ready(port), "prometheus is ready", 60)
 
         def kept():
             series = ask(port, "/api/v1/query_exemplars", query="http_server_request_duration_seconds_bucket",

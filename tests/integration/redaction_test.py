@@ -1,12 +1,13 @@
 """Canaries: secrets planted wherever text can enter, searched byte by byte in everything that leaves."""
 
+import json
 import pathlib
 import subprocess
 import tempfile
 import unittest
 import urllib.parse
 
-from harness import SONDE, Process, SondeTest, metric_sum, wait_for
+from harness import SONDE, Process, SondeTest, fetch, metric_sum, wait_for
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlLW9mLWEtY2FuYXJ5"
 # Secrets that tell themselves, by their form: they may stand anywhere.
@@ -129,6 +130,31 @@ class Redaction(SondeTest):
         seen, = sonde.transactions("server", nginx.port)
         self.assertEqual((seen["path"], seen["route"], seen["user_agent"]),
                          ("/users/[redacted:us_ssn]/password=[redacted:password]", "/users/{id}/{redacted}", "bot (mail [redacted:email])"))
+
+
+class Reload(SondeTest):
+    def test_a_bad_pattern_leaves_the_old_policy_in_force_and_is_an_alert(self):
+        configuration = self.directory / "sonde.yaml"
+        pattern = "redaction: {patterns: [{name: badge, regex: '%s'}]}\n"
+        configuration.write_text(pattern % "BADGE-[0-9]+")
+        nginx = self.start_nginx()
+        sonde = self.start_sonde("--config", str(configuration))
+        base = f"http://127.0.0.1:{sonde.port}/api/v1"
+
+        def firing():
+            return {alert["rule"] for alert in json.loads(fetch(f"{base}/alerts"))["alerts"] if alert["state"] == "firing"}
+
+        self.assertNotIn("config_refused", firing())
+        configuration.write_text(pattern % "BADGE-[0-9")
+        wait_for(lambda: "config_refused" in firing(), "the alert about the configuration fires", 30)
+        self.assertIn("sonde.yaml:1", sonde.output())
+        subprocess.run(["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{nginx.port}/door/BADGE-4711"], check=True)
+        wait_for(lambda: f'service_name="nginx:{nginx.port}"' in sonde.metrics(), "the request in /metrics")
+        configuration.write_text(pattern % "BADGE-[0-9]{4}")
+        wait_for(lambda: "config_refused" not in firing(), "the alert is over", 120)
+        self.assertEqual(sonde.stop(), 0)
+        seen, = sonde.transactions("server", nginx.port)
+        self.assertEqual(seen["path"], "/door/[redacted:badge]")
 
 
 class Explain(unittest.TestCase):
