@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "agent/protocol/trusted_proxies.hpp"
 
@@ -55,10 +56,31 @@ void name_trace(InlineString<32>& trace_id, std::uint64_t span_id) {
     trace_id.assign({text.data(), text.size()});
 }
 
+// All that can be known of the calls is: how long was any of them under way between the read and the answer? From here
+// on start_ns counts from the request's first byte.
+void settle(DownstreamCalls& calls, std::uint64_t first_ns, std::uint64_t read_ns, std::uint64_t end_ns) {
+    auto covered_ns = read_ns;
+    for (std::uint32_t i = 0; i < calls.count; ++i) {
+        auto& call = calls.calls[i];
+        auto until_ns = end_ns;
+        if (call.duration_ns >= 0)
+            until_ns = std::min(end_ns, call.start_ns + static_cast<std::uint64_t>(call.duration_ns));
+        const auto from_ns = std::max(call.start_ns, covered_ns);
+        if (until_ns > from_ns) calls.waited_ns += until_ns - from_ns;
+        covered_ns = std::max(covered_ns, until_ns);
+        call.start_ns -= std::min(call.start_ns, first_ns);
+    }
+}
+
 }  // namespace
 
-ParentLinks::ParentLinks(const ParentLinkLimits& limits)
-    : limits_(limits), requests_(limits.max_requests), calls_(limits.max_calls) {}
+ParentLinks::ParentLinks(const ParentLinkLimits& limits, Release release)
+    : limits_(limits),
+      requests_(limits.max_requests),
+      calls_(limits.max_calls),
+      waiting_(limits.max_waiting),
+      due_(limits.max_waiting),
+      release_(std::move(release)) {}
 
 // Null: there is no room to know anything of it.
 ParentLinks::ProcessThreads* ParentLinks::threads_of(std::uint32_t pid) {
@@ -245,15 +267,15 @@ void ParentLinks::dropped(std::uint64_t span_id) {
     if (const auto at = calls_.first(call_span, key); at != Calls::npos) calls_.remove(at);
 }
 
-void ParentLinks::ended(Transaction& transaction) {
+void ParentLinks::ended(Transaction& transaction, bool may_wait) {
     if (transaction.trace.span_id == 0) return;
     if (transaction.side == Side::server)
-        end_request(transaction);
+        end_request(transaction, may_wait);
     else
         end_call(transaction);
 }
 
-void ParentLinks::end_request(Transaction& t) {
+void ParentLinks::end_request(Transaction& t, bool may_wait) {
     const auto at = requests_.first(request_span, mixed_key(t.trace.span_id));
     if (at == Requests::npos) return;
     auto& request = requests_.at(at);
@@ -264,23 +286,79 @@ void ParentLinks::end_request(Transaction& t) {
         if (const auto call = calls_.first(call_span, mixed_key(request.parent.span_id)); call != Calls::npos)
             calls_.at(call).answered_by = t.service;
     if (request.calls) {
-        auto& calls = *request.calls;
         const auto first_ns = t.time_ns - static_cast<std::uint64_t>(realtime_offset_ns_);
-        const auto end_ns = request.answered_ns != 0 ? request.answered_ns : first_ns + t.duration_ns;
-        auto covered_ns = request.read_ns;
-        for (std::uint32_t i = 0; i < calls.count; ++i) {
-            auto& call = calls.calls[i];
-            const auto until_ns = call.duration_ns < 0
-                                      ? end_ns
-                                      : std::min(end_ns, call.start_ns + static_cast<std::uint64_t>(call.duration_ns));
-            const auto from_ns = std::max(call.start_ns, covered_ns);
-            if (until_ns > from_ns) calls.waited_ns += until_ns - from_ns;
-            covered_ns = std::max(covered_ns, until_ns);
-            call.start_ns -= std::min(call.start_ns, first_ns);
-        }
-        t.downstream = std::move(request.calls);
+        const auto last_ns = first_ns + t.duration_ns;
+        const auto end_ns = request.answered_ns != 0 ? request.answered_ns : last_ns;
+        t.downstream = request.calls;
+        if (!may_wait || !wait(request, first_ns, end_ns, last_ns))
+            settle(*request.calls, first_ns, request.read_ns, end_ns);
     }
     forget_request(at);
+}
+
+// False: all of its calls have ended, or no more can wait.
+bool ParentLinks::wait(const OpenRequest& request, std::uint64_t first_ns, std::uint64_t end_ns, std::uint64_t now_ns) {
+    const auto& calls = *request.calls;
+    const auto open =
+        std::count_if(calls.begin(), calls.end(), [](const DownstreamCall& call) { return call.duration_ns < 0; });
+    if (open == 0 || due_count_ == due_.size()) return false;
+    const auto number = waiting_.add({mixed_key(request.span_id)});
+    if (number == decltype(waiting_)::npos) return false;
+    auto& one = waiting_.at(number);
+    one.span_id = request.span_id;
+    one.first_ns = first_ns;
+    one.read_ns = request.read_ns;
+    one.end_ns = end_ns;
+    one.calls = request.calls;
+    one.open = static_cast<std::uint32_t>(open);
+    one.is_held = false;
+    due_[(due_first_ + due_count_++) % due_.size()] = {request.span_id, now_ns + limits_.wait_ns};
+    return true;
+}
+
+bool ParentLinks::hold(const Transaction& transaction) {
+    if (waiting_.size() == 0 || !transaction.downstream) return false;
+    const auto at = waiting_.first(0, mixed_key(transaction.trace.span_id));
+    if (at == decltype(waiting_)::npos) return false;
+    auto& one = waiting_.at(at);
+    one.transaction = transaction;
+    one.is_held = true;
+    return true;
+}
+
+void ParentLinks::stop_waiting(std::uint32_t number) {
+    auto& one = waiting_.at(number);
+    settle(*one.calls, one.first_ns, one.read_ns, one.end_ns);
+    one.calls.reset();
+    const bool was_held = std::exchange(one.is_held, false);
+    waiting_.remove(number);
+    if (!was_held) return;
+    if (release_) release_(one.transaction);  // nothing can have taken its place meanwhile
+    one.transaction.downstream.reset();
+    one.transaction.process.reset();
+    one.transaction.logs.reset();
+}
+
+void ParentLinks::release_oldest() {
+    const auto due = due_[due_first_];
+    due_first_ = (due_first_ + 1) % due_.size();
+    --due_count_;
+    const auto at = waiting_.first(0, mixed_key(due.span_id));
+    if (at != decltype(waiting_)::npos) stop_waiting(at);
+}
+
+void ParentLinks::fill_call(DownstreamCalls& calls, const Transaction& t, std::string_view answered_by) {
+    for (std::uint32_t i = 0; i < calls.count; ++i) {
+        auto& entry = calls.calls[i];
+        if (entry.span_id != t.trace.span_id) continue;
+        entry.duration_ns = static_cast<std::int64_t>(t.duration_ns);
+        entry.status = t.status;
+        entry.outcome = t.outcome;
+        entry.protocol = t.protocol;
+        entry.route = t.route;
+        entry.service = answered_by;
+        return;
+    }
 }
 
 void ParentLinks::end_call(Transaction& t) {
@@ -290,23 +368,16 @@ void ParentLinks::end_call(Transaction& t) {
     t.trace.parent = call.parent.span_id;
     t.trace.parent_match = call.parent.match;
     if (t.trace.trace_id.empty()) t.trace.trace_id = call.trace_id;
-    const auto parent =
-        call.parent.span_id != 0 ? requests_.first(request_span, mixed_key(call.parent.span_id)) : Requests::npos;
-    if (parent != Requests::npos && requests_.at(parent).calls) {
-        auto& calls = *requests_.at(parent).calls;
-        for (std::uint32_t i = 0; i < calls.count; ++i) {
-            auto& entry = calls.calls[i];
-            if (entry.span_id != t.trace.span_id) continue;
-            entry.duration_ns = static_cast<std::int64_t>(t.duration_ns);
-            entry.status = t.status;
-            entry.outcome = t.outcome;
-            entry.protocol = t.protocol;
-            entry.route = t.route;
-            entry.service = call.answered_by;
-            break;
-        }
-    }
+    const auto answered_by = call.answered_by;
+    const auto key = call.parent.span_id != 0 ? mixed_key(call.parent.span_id) : 0;
     calls_.remove(at);
+    if (const auto parent = requests_.first(request_span, key); parent != Requests::npos) {
+        if (auto& calls = requests_.at(parent).calls) fill_call(*calls, t, answered_by);
+    } else if (const auto late = waiting_.first(0, key); late != decltype(waiting_)::npos) {
+        auto& one = waiting_.at(late);
+        fill_call(*one.calls, t, answered_by);
+        if (--one.open == 0) stop_waiting(late);
+    }
 }
 
 void ParentLinks::other_work_began(std::uint32_t pid) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -21,6 +22,10 @@ struct ParentLinkLimits {
     // Number of requests, open beside others, that were read and answered by one thread before a process's threads are
     // taken to serve one request at a time.
     std::uint32_t proofs = 8;
+    // The end of an answer may be told some 100 ms late (docs/decisions/0005): a request that ended before its calls
+    // did waits for them this long, of the records' time, and at most so many requests do.
+    std::uint64_t wait_ns = 400'000'000;
+    std::size_t max_waiting = 1'024;
 };
 
 // Number of things over the pipeline's life; readable from any thread.
@@ -35,7 +40,10 @@ struct ParentLinkStats {
 // Pipeline thread only. No allocation once it has grown to what is open at a time.
 class ParentLinks {
 public:
-    explicit ParentLinks(const ParentLinkLimits& limits = {});
+    // Takes a transaction back that hold() took; all its calls have ended, or it waits no longer.
+    using Release = std::function<void(Transaction&)>;
+
+    explicit ParentLinks(const ParentLinkLimits& limits = {}, Release release = {});
 
     // CLOCK_REALTIME − CLOCK_MONOTONIC, as in the transactions that come.
     void set_realtime_offset_ns(std::int64_t offset_ns) { realtime_offset_ns_ = offset_ns; }
@@ -45,7 +53,18 @@ public:
     void response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns);
     void dropped(std::uint64_t span_id);
     // The transaction is complete, service and route filled in: it gets its parent, and the calls made for it.
-    void ended(Transaction& transaction);
+    // may_wait: some of these may still be under way; hold() is asked before it is passed on.
+    void ended(Transaction& transaction, bool may_wait);
+    // True: it waits for its calls, and is released when they have ended.
+    bool hold(const Transaction& transaction);
+    // now_ns: CLOCK_MONOTONIC of the records.
+    void advance(std::uint64_t now_ns) {
+        while (due_count_ > 0 && due_[due_first_].until_ns <= now_ns) release_oldest();
+    }
+    // The source ended: nothing is waited for.
+    void finish() {
+        while (due_count_ > 0) release_oldest();
+    }
     // A process serves, or serves no more, what is no request: its calls can no longer be told apart. pid 0: nobody.
     void other_work_began(std::uint32_t pid);
     void other_work_ended(std::uint32_t pid);
@@ -79,6 +98,19 @@ private:
         Parent parent;
         std::string_view answered_by;  // service
     };
+    // A request that has ended before its calls.
+    struct Waiting {
+        std::uint64_t span_id = 0;
+        std::uint64_t first_ns = 0, read_ns = 0, end_ns = 0;  // CLOCK_MONOTONIC
+        std::shared_ptr<DownstreamCalls> calls;
+        std::uint32_t open = 0;
+        bool is_held = false;
+        Transaction transaction;  // with is_held
+    };
+    struct Due {
+        std::uint64_t span_id = 0;
+        std::uint64_t until_ns = 0;
+    };
     // What the threads of a process do.
     struct ProcessThreads {
         std::uint32_t proofs = 0;      // that each serves one request at a time
@@ -96,7 +128,11 @@ private:
     std::uint32_t find_parent(const RequestSent& sent, ParentMatch& match);
     void note_call(OpenRequest& request, const RequestSent& sent, ParentMatch match);
     std::shared_ptr<DownstreamCalls> spare_calls();
-    void end_request(Transaction& transaction);
+    void end_request(Transaction& transaction, bool may_wait);
+    bool wait(const OpenRequest& request, std::uint64_t first_ns, std::uint64_t end_ns, std::uint64_t now_ns);
+    void stop_waiting(std::uint32_t number);
+    void release_oldest();
+    void fill_call(DownstreamCalls& calls, const Transaction& transaction, std::string_view answered_by);
     void end_call(Transaction& transaction);
     void forget_request(std::uint32_t number);
 
@@ -104,6 +140,11 @@ private:
     std::int64_t realtime_offset_ns_ = 0;
     Requests requests_;
     Calls calls_;
+    ChainedTable<Waiting, 1> waiting_;  // by span id
+    std::vector<Due> due_;              // a ring: each waits equally long
+    std::size_t due_first_ = 0;
+    std::size_t due_count_ = 0;
+    Release release_;
     std::unordered_map<std::uint32_t, ProcessThreads> processes_;
     std::vector<std::shared_ptr<DownstreamCalls>> pool_;  // those that only the pool holds can be used again
     std::size_t pool_at_ = 0;

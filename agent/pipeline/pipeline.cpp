@@ -62,9 +62,10 @@ Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
                       }}),
       discovery_(options.policies.discovery),
       routes_(options.policies.routes, [this](std::string_view segment) { return redactor_.hides(segment); }),
+      links_({}, [this](Transaction& t) { settled(t); }),
       logs_(options.logs, {.redact = [this](LogLine& line) { return redact(line); },
                            .on_line = [this](const std::shared_ptr<LogLine>& line) { deliver(line); },
-                           .on_transaction = [this](Transaction& t) { pass_on(t); }}),
+                           .on_transaction = [this](Transaction& t) { hand_on(t); }}),
       tracker_(
           options.tracker, [this](Transaction& t, std::uint32_t pid) { complete(t, pid); }, this) {
     tracker_.set_trusted_proxies(options_.policies.trusted_proxies);
@@ -136,6 +137,7 @@ void Pipeline::on_record(std::span<const std::byte> record) {
                },
                *event);
     logs_.advance(last_record_ns_);
+    links_.advance(last_record_ns_);
 }
 
 void Pipeline::request_read(const RequestRead& read) {
@@ -185,19 +187,28 @@ bool Pipeline::identify(Transaction& transaction, std::uint32_t pid) {
 
 void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
     const bool counts = identify(transaction, pid);
-    links_.ended(transaction);
+    links_.ended(transaction, counts);
     if (!counts) return forget_for_logs(transaction.trace.span_id);
     bump(stats_.transactions);
     metrics_.observe(transaction);
+    if (!logs_.hold(transaction)) hand_on(transaction);
+}
+
+// Its log lines have come; its calls may still be on their way.
+void Pipeline::hand_on(Transaction& transaction) {
+    if (!links_.hold(transaction)) settled(transaction);
+}
+
+void Pipeline::settled(Transaction& transaction) {
     downstream_->observe(transaction);
-    if (!logs_.hold(transaction) && !(observers_.empty() && outlets_.empty())) pass_on(transaction);
+    if (!observers_.empty() || !outlets_.empty()) pass_on(transaction);
 }
 
 // The upgrade is a request like any other to the HTTP metrics; hours of a connection would be no request's duration.
 void Pipeline::opened(WebSocketSession& session) {
     auto& upgrade = session.upgrade();
     const bool counts = identify(upgrade, session.pid());
-    links_.ended(upgrade);
+    links_.ended(upgrade, false);
     // its lines would be those of hours, and of whoever shares its thread
     forget_for_logs(upgrade.trace.span_id);
     if (upgrade.side == Side::server) links_.other_work_began(session.pid());
@@ -312,6 +323,7 @@ void Pipeline::tick(const EventSource& source) {
 void Pipeline::finish(const EventSource& source) {
     tracker_.finish();
     logs_.finish();
+    links_.finish();
     sampler_.finish();
     report_losses(source);
 }

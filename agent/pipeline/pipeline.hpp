@@ -89,7 +89,10 @@ public:
     // Number of them for which there is room now, where they wait and in the queues of all sinks after that.
     [[nodiscard]] std::size_t room_for_logs() const;
     // After each poll: lets go of what waited for its time. now_ns: CLOCK_MONOTONIC, of the records in a replay.
-    void advance(std::uint64_t now_ns) { logs_.advance(now_ns); }
+    void advance(std::uint64_t now_ns) {
+        logs_.advance(now_ns);
+        links_.advance(now_ns);
+    }
     // About once a second: times of day, silent responses, the loss line.
     void tick(const EventSource& source);
     void finish(const EventSource& source);
@@ -130,6 +133,8 @@ private:
     void deliver(const std::shared_ptr<LogLine>& line);
     // Which pod it ran in, whom it asked.
     void place_in_cluster(Transaction& transaction);
+    void hand_on(Transaction& transaction);
+    void settled(Transaction& transaction);
     void pass_on(Transaction& transaction);
     void deliver(const Transaction& transaction, bool must);
     void report_losses(const EventSource& source);

@@ -57,6 +57,8 @@ class Links(SondeTest):
         for side in ("server", "client"):
             wait_for(lambda: metric_sum(sonde.metrics(), f"http_{side}_request_duration_seconds_count",
                                         server_port=str(stock)) >= total * 3 / 2, "every call has ended")
+        # a request tells of its calls when their ends and its log lines have come
+        wait_for(lambda: self.calls_told(sonde.metrics()), "every linked call is told by its request")
         metrics = sonde.metrics()
         self.assertEqual(sonde.stop(), 0)
         servers, clients = sonde.transactions("server"), sonde.transactions("client")
@@ -78,7 +80,9 @@ class Links(SondeTest):
         for port, requests in ((threads, ALONE + AT_ONCE // 2), (event_loop, ALONE + AT_ONCE // 2), (stock, total * 3 // 2)):
             self.assertEqual(matches["server", port, "connection"], requests, matches)
         alone = {str(1000 + n) for n in range(ALONE)} | {str(2000 + n) for n in range(ALONE)}
-        unlinked = [t for t in clients if number_of(t) in alone and "parent" not in t.get("trace", {})]
+        # the test's own calls are made in no request
+        unlinked = [t for t in clients if number_of(t) in alone and t["server"]["port"] != entry
+                    and "parent" not in t.get("trace", {})]
         self.assertEqual(unlinked, [])
         # gunicorn's threads have to show first how they serve
         of_threads = [t for t in clients if t["path"].startswith(("/stock/first", "/stock/second"))]
@@ -89,6 +93,11 @@ class Links(SondeTest):
         print(f"{len(clients)} calls, {linked} linked, {len(servers)} requests, all links right:",
               ", ".join(f"{side} to {('nginx', 'gunicorn', 'node', 'stock')[(entry, threads, event_loop, stock).index(port)]} "
                         f"by {match} {count}" for (side, port, match), count in sorted(matches.items())))
+
+    def calls_told(self, metrics):
+        linked = sum(metric_sum(metrics, "sonde_parent_links_total", of="call", match=match)
+                     for match in ("trace", "thread", "process"))
+        return linked > 0 and metric_sum(metrics, "sonde_http_server_downstream_calls_total") == linked
 
     def check_downstream(self, servers, by_span):
         """What a request tells of its calls is what they tell of themselves."""

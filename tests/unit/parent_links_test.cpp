@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <vector>
+
 namespace sonde {
 namespace {
 
@@ -47,7 +49,7 @@ protected:
         t.status = status;
         t.outcome = Outcome::ok;
         t.route = "/stock/{id}";
-        links_.ended(t);
+        links_.ended(t, true);
         return t;
     }
     void answered(std::uint64_t span, std::uint32_t tid, std::uint64_t at_ms, std::uint32_t of = pid) {
@@ -57,13 +59,14 @@ protected:
         links_.response_began(span, by, at_ms * ms);
     }
     Transaction request_ends(std::uint64_t span, std::uint64_t first_ms, std::uint64_t last_ms,
-                             std::string_view service = "shop") {
+                             std::string_view service = "shop", bool may_wait = false) {
         Transaction t;
         t.trace.span_id = span;
         t.time_ns = first_ms * ms;
         t.duration_ns = (last_ms - first_ms) * ms;
         t.service = service;
-        links_.ended(t);
+        links_.ended(t, may_wait);
+        if (may_wait && links_.hold(t)) ++held_;
         return t;
     }
     // Shows that the process serves one request per thread: pairs of requests at once on two threads.
@@ -80,7 +83,9 @@ protected:
     }
     static ParentMatch match_of(const Transaction& t) { return t.trace.parent_match; }
 
-    ParentLinks links_;
+    int held_ = 0;
+    std::vector<Transaction> released_;
+    ParentLinks links_{{}, [this](Transaction& t) { released_.push_back(t); }};
 };
 
 TEST_F(ParentLinksTest, TheOnlyOpenRequestOfTheProcess) {
@@ -267,6 +272,59 @@ TEST_F(ParentLinksTest, WaitedIsTheTimeWithAnyCallUnderWay) {
     EXPECT_EQ(request.downstream->calls[3].status, 0);
     EXPECT_EQ(request.downstream->waited_ns, (6 + 1 + 2) * ms);
     call_ends(d, 50);  // nobody to tell any more
+}
+
+TEST_F(ParentLinksTest, ARequestWaitsForTheEndsOfItsCalls) {
+    read(1, 7, 10);
+    const auto a = sent(2, 7, 12), b = sent(3, 7, 14);
+    call_ends(a, 13);
+    answered(1, 7, 30);
+    request_ends(1, 10, 40, "shop", true);
+    EXPECT_EQ(held_, 1);
+    links_.advance(100 * ms);
+    EXPECT_TRUE(released_.empty());
+    call_ends(b, 20);  // told late: it ended long before the request did
+    ASSERT_EQ(released_.size(), 1u);
+    const auto& calls = *released_[0].downstream;
+    EXPECT_EQ(calls.calls[1].duration_ns, static_cast<std::int64_t>(6 * ms));
+    EXPECT_EQ(calls.calls[1].start_ns, 4 * ms);
+    EXPECT_EQ(calls.calls[1].status, 200);
+    EXPECT_EQ(calls.waited_ns, (1 + 6) * ms);
+    links_.finish();
+    EXPECT_EQ(released_.size(), 1u);
+}
+
+TEST_F(ParentLinksTest, ItWaitsOnlySoLong) {
+    for (const bool finishes : {false, true}) {
+        released_.clear();
+        read(1, 7, 10);
+        const auto call = sent(2, 7, 12);
+        answered(1, 7, 30);
+        request_ends(1, 10, 40, "shop", true);
+        if (finishes)
+            links_.finish();
+        else
+            links_.advance(440 * ms);
+        ASSERT_EQ(released_.size(), 1u);
+        EXPECT_EQ(released_[0].downstream->calls[0].duration_ns, -1);
+        EXPECT_EQ(released_[0].downstream->waited_ns, 18 * ms);
+        call_ends(call, 500);  // nobody to tell any more
+        EXPECT_EQ(released_.size(), 1u);
+    }
+}
+
+TEST_F(ParentLinksTest, ItsCallsMayEndBeforeAnybodyAsksItToWait) {
+    read(1, 7, 10);
+    const auto call = sent(2, 7, 12);
+    Transaction t;
+    t.trace.span_id = 1;
+    t.time_ns = 10 * ms;
+    t.duration_ns = 10 * ms;
+    links_.ended(t, true);
+    call_ends(call, 15);
+    EXPECT_FALSE(links_.hold(t));
+    EXPECT_EQ(t.downstream->calls[0].duration_ns, static_cast<std::int64_t>(3 * ms));
+    EXPECT_EQ(t.downstream->waited_ns, 3 * ms);
 }
 
 TEST_F(ParentLinksTest, CallsBeyondTheBoundAreCounted) {
