@@ -42,8 +42,8 @@ class ExemplarTest(SondeTest):
         wait_for(lambda: is_ready(port), "prometheus is ready", 60)
 
         def kept():
-            series = ask(port, "/api/v1/query_exemplars", query="http_server_request_duration_seconds_bucket",
-                         start=0, end="9999999999")
+            query = f'http_server_request_duration_seconds_bucket{{server_port="{nginx.port}"}}'
+            series = ask(port, "/api/v1/query_exemplars", query=query, start=0, end="9999999999")
             return {e["labels"]["trace_id"] for s in series for e in s["exemplars"]}
 
         wait_for(lambda: TRACE_IDS[-1] in kept(), "prometheus keeps the last request's trace id", 60)
