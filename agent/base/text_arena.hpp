@@ -38,7 +38,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t first_bytes = 4096;           // most lines and their decoded fields fit
+    static constexpr std::size_t first_bytes = 512;            // most lines and their decoded fields fit
     static constexpr std::size_t kept_bytes_max = 128 * 1024;  // a block above this is not kept for the next record
 
     struct Block {

@@ -40,11 +40,12 @@ Correlator::Correlator(CorrelatorOptions options, Output output)
       keep_ns_((options_.settle_ms + options_.late_ms) * ns_per_ms),
       requests_(options_.max_requests),
       matcher_(requests_, {.late_ns = options_.late_ms * ns_per_ms, .quiet_ns = options_.quiet_ms * ns_per_ms}),
-      by_text_(std::bit_ceil(options_.max_waiting_lines / lines_per_bucket + 1), RequestTable::npos),
-      due_(options_.max_waiting_lines),
       traces_(traces_max),
       held_(options_.max_held),
-      ended_(options_.max_requests) {}
+      ended_(options_.max_requests) {
+    due_.reserve(options_.max_waiting_lines);
+    for (auto& buckets : by_text_) buckets.resize(std::bit_ceil(options_.max_waiting_lines / lines_per_bucket + 1));
+}
 
 void Correlator::request_read(const RequestRead& read) {
     const auto& t = read.request;
@@ -119,64 +120,72 @@ bool Correlator::hold(const Transaction& transaction, std::uint64_t end_ns) {
 // The same line from the other origin waits already: it gets what this one knows. The kernel tells the thread, the file
 // the whole text. Of several the oldest: lines come in the order of their writing from both.
 bool Correlator::merge(const LogLine& line, std::uint64_t text_hash, const RequestTable::Anchor& anchor) {
-    const bool from_kernel = line.record.source.origin == LogOrigin::kernel;
-    for (auto place = bucket_of(text_hash); place != RequestTable::npos; place = waiting_[place].next) {
-        auto& other = waiting_[place];
-        if (other.text_hash != text_hash) continue;
-        const auto& source = line.record.source;
-        if (!other.line) {
-            if (other.from_kernel == from_kernel) continue;
-            if (other.device == source.device && other.inode != source.inode) continue;
-            give_back(place);
-            bump(stats_.duplicates);
-            return true;
-        }
-        auto& known = *other.line;
-        const bool kernel_waits = known.record.source.origin == LogOrigin::kernel;
-        if (known.record.source.origin == LogOrigin::both || kernel_waits == from_kernel) continue;
+    const auto& source = line.record.source;
+    const bool from_kernel = source.origin == LogOrigin::kernel;
+    auto place = bucket_of(text_hash, !from_kernel).first;
+    for (; place != RequestTable::npos; place = waiting_[place].next) {
+        const auto& other = waiting_[place];
         // in a container the file system on top has other inodes: those of one device can be told apart
-        auto& theirs = known.record.source;
-        if (theirs.device == source.device && theirs.inode != source.inode) continue;
-        if (from_kernel) {
-            theirs.pid = source.pid, theirs.tid = source.tid, theirs.stream = source.stream;
-            known.monotonic_ns = line.monotonic_ns;
-            known.strand = line.strand;
-            other.anchor = anchor;
-        } else {
-            const auto writer = theirs;
-            waiting_bytes_ += line.record.raw.size();
-            waiting_bytes_ -= std::min(waiting_bytes_, known.record.raw.size());
-            known.record.copy_from(line.record);
-            known.record.source.pid = writer.pid, known.record.source.tid = writer.tid;
-            known.record.source.stream = writer.stream;
-            known.file_number = line.file_number;
-        }
-        known.record.source.origin = LogOrigin::both;
-        bump(stats_.duplicates);
+        if (other.text_hash == text_hash && (other.device != source.device || other.inode == source.inode)) break;
+    }
+    if (place == RequestTable::npos) return false;
+    bump(stats_.duplicates);
+    auto& other = waiting_[place];
+    if (!other.line) {
+        give_back(place);
         return true;
     }
-    return false;
+    unlist(place);
+    auto& known = *other.line;
+    auto& theirs = known.record.source;
+    if (from_kernel) {
+        theirs.pid = source.pid, theirs.tid = source.tid, theirs.stream = source.stream;
+        known.monotonic_ns = line.monotonic_ns;
+        known.strand = line.strand;
+        other.anchor = anchor;
+    } else {
+        const auto writer = theirs;
+        waiting_bytes_ += line.record.raw.size();
+        waiting_bytes_ -= std::min(waiting_bytes_, known.record.raw.size());
+        known.record.copy_from(line.record);
+        theirs.pid = writer.pid, theirs.tid = writer.tid;
+        theirs.stream = writer.stream;
+        known.file_number = line.file_number;
+    }
+    theirs.origin = LogOrigin::both;
+    return true;
 }
 
-std::uint32_t Correlator::take_place(std::uint64_t text_hash) {
+std::uint32_t Correlator::take_place(std::uint64_t text_hash, bool from_kernel) {
     if (free_place_ == RequestTable::npos) {
         free_place_ = static_cast<std::uint32_t>(waiting_.size());
         waiting_.emplace_back();
     }
     const auto place = free_place_;
-    free_place_ = waiting_[place].next;
-    waiting_[place].text_hash = text_hash;
-    waiting_[place].next = RequestTable::npos;
-    auto* end = &bucket_of(text_hash);
-    while (*end != RequestTable::npos) end = &waiting_[*end].next;
-    *end = place;
+    auto& waiting = waiting_[place];
+    free_place_ = waiting.next;
+    auto& bucket = bucket_of(text_hash, from_kernel);
+    waiting.text_hash = text_hash;
+    waiting.from_kernel = from_kernel;
+    waiting.listed = true;
+    waiting.next = RequestTable::npos;
+    waiting.previous = bucket.last;
+    (bucket.last == RequestTable::npos ? bucket.first : waiting_[bucket.last].next) = place;
+    bucket.last = place;
     return place;
 }
 
+void Correlator::unlist(std::uint32_t place) {
+    auto& waiting = waiting_[place];
+    if (!waiting.listed) return;
+    auto& bucket = bucket_of(waiting.text_hash, waiting.from_kernel);
+    (waiting.previous == RequestTable::npos ? bucket.first : waiting_[waiting.previous].next) = waiting.next;
+    (waiting.next == RequestTable::npos ? bucket.last : waiting_[waiting.next].previous) = waiting.previous;
+    waiting.listed = false;
+}
+
 void Correlator::give_back(std::uint32_t place) {
-    auto* link = &bucket_of(waiting_[place].text_hash);
-    while (*link != place) link = &waiting_[*link].next;
-    *link = waiting_[place].next;
+    unlist(place);
     waiting_[place].trace_number = 0;
     waiting_[place].next = free_place_;
     free_place_ = place;
@@ -194,8 +203,6 @@ void Correlator::leave_trace(std::uint32_t place, const LogLine& line) {
     const bool from_kernel = source.origin == LogOrigin::kernel;
     if (source.origin == LogOrigin::both || !comes_from_both(from_kernel)) return give_back(place);
     if (traces_.full()) forget_trace();
-    waiting.from_kernel = from_kernel;
-    waiting.device = source.device, waiting.inode = source.inode;
     waiting.trace_number = ++trace_number_;
     traces_.push() = {now_ns_ + trace_memory_ns, trace_number_, place};
 }
@@ -203,7 +210,7 @@ void Correlator::leave_trace(std::uint32_t place, const LogLine& line) {
 void Correlator::forget_trace() {
     const auto oldest = traces_.front();
     traces_.pop();
-    if (waiting_[oldest.place].trace_number == oldest.trace_number) give_back(oldest.place);
+    if (waiting_[oldest.place].trace_number == oldest.number) give_back(oldest.place);
 }
 
 std::uint64_t Correlator::oldest_file_number() const {
@@ -241,17 +248,19 @@ void Correlator::add(std::shared_ptr<LogLine> line, const RequestTable::Anchor& 
     if (merge(*line, hash, anchor)) return;
     const auto due_ns = due_of(*line);
     if (due_ns <= now_ns_ && record.source.origin != LogOrigin::kernel) return join(line, anchor);
-    while (!due_.empty() && (due_.full() || waiting_bytes_ >= options_.max_waiting_bytes)) {
+    while (!due_.empty() &&
+           (due_.size() >= options_.max_waiting_lines || waiting_bytes_ >= options_.max_waiting_bytes)) {
         bump(stats_.early_lines);
         join_oldest();
     }
     waiting_bytes_ += record.raw.size();
-    const auto place = take_place(hash);
-    due_.push() = {due_ns, 0, place};
-    waiting_[place].line = std::move(line);
-    waiting_[place].anchor = anchor;
-    // records come a little out of order: one waits for lines that continue it, another does not
-    for (auto i = due_.size() - 1; i > 0 && due_[i].time_ns < due_[i - 1].time_ns; --i) std::swap(due_[i], due_[i - 1]);
+    const auto place = take_place(hash, record.source.origin == LogOrigin::kernel);
+    auto& waiting = waiting_[place];
+    waiting.device = record.source.device, waiting.inode = record.source.inode;
+    waiting.line = std::move(line);
+    waiting.anchor = anchor;
+    due_.push_back({due_ns, ++line_number_, place});
+    std::push_heap(due_.begin(), due_.end());
     stats_.waiting_lines.store(due_.size(), std::memory_order_relaxed);
 }
 
@@ -259,7 +268,8 @@ void Correlator::join_oldest() {
     const auto place = due_.front().place;
     auto line = std::move(waiting_[place].line);
     const auto anchor = waiting_[place].anchor;
-    due_.pop();
+    std::pop_heap(due_.begin(), due_.end());
+    due_.pop_back();
     leave_trace(place, *line);
     stats_.waiting_lines.store(due_.size(), std::memory_order_relaxed);
     waiting_bytes_ -= std::min(waiting_bytes_, line->record.raw.size());

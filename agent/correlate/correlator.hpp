@@ -105,13 +105,24 @@ private:
         std::uint64_t device = 0, inode = 0;
         std::uint64_t trace_number = 0;  // of what stays; 0: nothing does
         bool from_kernel = false;
-        std::uint32_t next = RequestTable::npos;  // younger, in the same bucket; or the next free one
+        bool listed = false;                          // in its bucket: the other origin may bring it yet
+        std::uint32_t next = RequestTable::npos;      // younger, in the same bucket; or the next free one
+        std::uint32_t previous = RequestTable::npos;  // older, in the same bucket
         RequestTable::Anchor anchor;
     };
     struct Due {
         std::uint64_t time_ns = 0;
-        std::uint64_t trace_number = 0;
-        std::uint32_t place = 0;  // in waiting_
+        std::uint64_t number = 0;  // in the order of coming; of a trace: its number
+        std::uint32_t place = 0;   // in waiting_
+        // std::push_heap keeps the largest in front: that is what comes first
+        bool operator<(const Due& other) const {
+            return time_ns != other.time_ns ? time_ns > other.time_ns : number > other.number;
+        }
+    };
+    // Lines with equal texts are a service's usual lines, thousands of them at a time: what is looked for has to be
+    // the first of its list, and to leave it without a search.
+    struct Bucket {
+        std::uint32_t first = RequestTable::npos, last = RequestTable::npos;  // the oldest, the youngest
     };
     struct Held {
         Transaction transaction;
@@ -129,13 +140,15 @@ private:
     [[nodiscard]] bool writes_lines(std::uint32_t pid) const;
     bool merge(const LogLine& line, std::uint64_t text_hash, const RequestTable::Anchor& anchor);
     [[nodiscard]] std::uint64_t due_of(const LogLine& line) const;
-    std::uint32_t take_place(std::uint64_t text_hash);
+    std::uint32_t take_place(std::uint64_t text_hash, bool from_kernel);
+    void unlist(std::uint32_t place);
     void give_back(std::uint32_t place);
     [[nodiscard]] bool comes_from_both(bool from_kernel) const;
     void leave_trace(std::uint32_t place, const LogLine& line);
     void forget_trace();
-    [[nodiscard]] std::uint32_t& bucket_of(std::uint64_t text_hash) {
-        return by_text_[text_hash & (by_text_.size() - 1)];
+    [[nodiscard]] Bucket& bucket_of(std::uint64_t text_hash, bool from_kernel) {
+        auto& buckets = by_text_[from_kernel ? 1 : 0];
+        return buckets[text_hash & (buckets.size() - 1)];
     }
     void join_oldest();
     void join(const std::shared_ptr<LogLine>& line, const RequestTable::Anchor& anchor);
@@ -151,9 +164,10 @@ private:
     LineMatcher matcher_;
     std::vector<Waiting> waiting_;  // by place
     std::uint32_t free_place_ = RequestTable::npos;
-    std::vector<std::uint32_t> by_text_;  // buckets of places, the oldest first; a power of two
-    Ring<Due> due_;                       // in the order of their times
-    Ring<Due> traces_;                    // of lines that were joined
+    std::array<std::vector<Bucket>, 2> by_text_;  // of lines from files, from the kernel; powers of two
+    std::vector<Due> due_;                        // a heap, the next one in front
+    std::uint64_t line_number_ = 0;
+    Ring<Due> traces_;  // of lines that were joined
     std::uint64_t trace_number_ = 0;
     std::array<std::uint64_t, 2> seen_ns_{};  // when a line came last from files, from the kernel; 0: never
     std::size_t waiting_bytes_ = 0;

@@ -15,7 +15,7 @@ constexpr std::uint64_t ms = 1'000'000;
 struct Bench {
     explicit Bench(const CorrelatorOptions& options)
         : correlator(options, {.redact =
-                                   [this](LogLine& line) {
+                                   [](LogLine& line) {
                                        if (line.record.message == "secret") line.record.message = "[redacted]";
                                        return line.record.message != "drop";
                                    },
@@ -158,6 +158,37 @@ TEST(Correlator, EqualLinesFromBothAreAsManyRecords) {
     bench.correlator.finish();
     EXPECT_EQ(bench.lines.size(), 100U);
     EXPECT_EQ(bench.correlator.stats().duplicates.load(), 100U);
+}
+
+// An access log without times: searched one by one, these would take minutes.
+TEST(Correlator, TensOfThousandsOfEqualLinesAreFoundAtOnce) {
+    constexpr std::size_t count = 30'000;
+    Bench bench({});
+    for (std::size_t i = 0; i < count; ++i) bench.write(2, "GET / 200");
+    for (std::size_t i = 0; i < count; ++i) bench.write(3, "GET / 200", LogOrigin::file);
+    for (std::size_t i = 0; i < count; ++i) bench.write(4, "GET / 200");
+    bench.correlator.finish();
+    EXPECT_EQ(bench.lines.size(), 2 * count);
+    EXPECT_EQ(bench.correlator.stats().duplicates.load(), count);
+    EXPECT_EQ(bench.correlator.stats().early_lines.load(), 2 * count - CorrelatorOptions{}.max_waiting_lines);
+}
+
+// Two programs that say the same, each into a log of its own.
+TEST(Correlator, EqualLinesOfTwoFilesAreToldApart) {
+    Bench bench({});
+    const auto add = [&](std::uint64_t at_ms, std::uint64_t inode, LogOrigin origin) {
+        auto line = bench.line(at_ms, "started", origin);
+        line->record.source.device = 1;
+        line->record.source.inode = inode;
+        if (origin == LogOrigin::kernel) line->record.source.tid = static_cast<std::uint32_t>(100 + inode);
+        bench.correlator.add(line);
+    };
+    for (std::uint64_t i = 0; i < 20; ++i) add(1, 1 + i % 2, LogOrigin::kernel);
+    for (std::uint64_t i = 0; i < 20; ++i) add(2, 2 - i % 2, LogOrigin::file);
+    bench.correlator.finish();
+    EXPECT_EQ(bench.lines.size(), 20U);
+    for (const auto& line : bench.lines)
+        EXPECT_EQ(line->record.source.tid, 100 + line->record.source.inode) << "the thread of another file's line";
 }
 
 // The last line of a file waits for lines that may continue it, longer than the kernel's copy waits for its join.
