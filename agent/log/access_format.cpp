@@ -106,7 +106,7 @@ bool parse_access(std::string_view line, TimeParser& times, LogRecord& record) {
     at.skip_spaces();
     std::string_view referer, agent;
     if (at.take_quoted(referer)) {
-        if (referer != "-" && !referer.empty()) record.add_attribute("http.request.header.referer", referer);
+        // not kept: what a client says of another page may hold anything, and headers do not leave (docs/redaction.md)
         at.skip_spaces();
         if (at.take_quoted(agent) && agent != "-" && !agent.empty()) record.add_attribute("user_agent.original", agent);
     }

@@ -24,7 +24,8 @@ void take_nginx_fields(std::string_view list, LogRecord& record) {
             value = at.rest().substr(0, at.rest().find(", "));
             at.skip(value.size());
         }
-        if (value.empty()) continue;
+        // as in access_format.cpp: the header's value does not leave
+        if (value.empty() || key == "referrer") continue;
         if (key == "request") take_request_line(value, record.access);
         if (key == "client") record.access.client = value;
         record.add_attribute(key, value);

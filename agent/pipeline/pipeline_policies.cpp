@@ -25,7 +25,9 @@ PreparedPolicies Pipeline::prepare(const PipelinePolicies& policies) const {
 }
 
 void Pipeline::adopt(PreparedPolicies prepared) {
-    // first: what waits for the end of its second goes out as it was decided
+    // first: what waits for its lines, its calls or the end of its second goes out as it was decided
+    logs_.finish();
+    links_.finish();
     sampler_.adopt(prepared.policies.sampling);
     options_.policies = std::move(prepared.policies);
     const auto& policies = options_.policies;

@@ -126,6 +126,12 @@ static std::vector<TellingName> all_names(const RedactionConfig& config) {
     return names;
 }
 
+static std::vector<std::string> prefilter_names(const FieldNames& names) {
+    std::vector<std::string> out;
+    for (const auto& name : names.names()) out.push_back(name.name);
+    return out;
+}
+
 RedactionPolicy::RedactionPolicy(const RedactionConfig& config) : config_(config), names_(all_names(config)) {
     headers_.assign(default_headers.begin(), default_headers.end());
     for (const auto& header : config.headers) headers_.push_back(lower(header));
@@ -208,6 +214,7 @@ Result<std::shared_ptr<const RedactionPolicy>> RedactionPolicy::build(const Reda
          {&RedactionPolicy::number_rules, &RedactionPolicy::load_key, &RedactionPolicy::apply_actions})
         if (auto good = (policy.get()->*step)(); !good) return good.error();
     if (auto good = policy->check_expressions(); !good) return good.error();
+    policy->prefilter_.emplace(prefilter_names(policy->names_));
     return std::shared_ptr<const RedactionPolicy>(policy);
 }
 

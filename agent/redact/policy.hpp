@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "agent/base/result.hpp"
 #include "agent/redact/field_name.hpp"
 #include "agent/redact/pattern.hpp"
+#include "agent/redact/prefilter.hpp"
 
 namespace sonde {
 
@@ -76,6 +78,8 @@ public:
     [[nodiscard]] const FieldNames& names() const { return names_; }
     [[nodiscard]] const RedactionConfig& config() const { return config_; }
     [[nodiscard]] std::string_view hash_key() const { return hash_key_; }
+    // For the built-in patterns and the telling names.
+    [[nodiscard]] const Prefilter& prefilter() const { return *prefilter_; }
     // Always hidden, whatever the value: Authorization, Cookie, … Any case.
     [[nodiscard]] bool hidden_header(std::string_view name) const;
     [[nodiscard]] bool allowed_name(std::string_view name) const;
@@ -93,6 +97,7 @@ private:
     std::vector<std::string> headers_;      // lower case, sorted
     std::vector<std::string> allow_names_;  // lower case, sorted
     std::string hash_key_;
+    std::optional<Prefilter> prefilter_;  // once the names are known to be good
 };
 
 }  // namespace sonde

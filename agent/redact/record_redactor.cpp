@@ -70,6 +70,30 @@ bool RecordRedactor::redact(Transaction& transaction) {
     return false;
 }
 
+// Words of a log line that may be paths or URLs are read as such: "%20" is a space, and what follows /reset-token/ is
+// one. False: the record may not leave.
+static bool hide_in_paths(std::string_view& field, Redactor& redactor, TextArena& arena) {
+    constexpr std::string_view ends = " \t\r\n\"'<>()";
+    for (auto at = field.find_first_of("/%"); at < field.size(); at = field.find_first_of("/%", at)) {
+        const auto begin = field.find_last_of(ends, at) + 1;  // npos + 1 is the text's beginning
+        const auto end = std::min(field.find_first_of(ends, at), field.size());
+        const auto redacted = redactor.path(field.substr(begin, end - begin), Place::message);
+        at = end;
+        if (redacted.verdict == Verdict::unchanged) continue;
+        std::string whole(field.substr(0, begin));
+        std::string_view word;
+        const bool leaves = put_back(word, redacted, arena);
+        at = begin + word.size();
+        field = arena.add(whole.append(word).append(field.substr(end)));
+        if (!leaves) return false;
+    }
+    return true;
+}
+
+static bool put_back_line(std::string_view& field, const Redacted& redacted, Redactor& redactor, TextArena& arena) {
+    return put_back(field, redacted, arena) && hide_in_paths(field, redactor, arena);
+}
+
 bool RecordRedactor::redact_logs(Transaction& transaction) {
     if (!transaction.logs) return true;
     auto& redactor = redactor_of(transaction.service);
@@ -80,7 +104,13 @@ bool RecordRedactor::redact_logs(Transaction& transaction) {
         leaves = leaves && redacted.verdict != Verdict::drop_record;
         return redacted.verdict;
     };
-    for (auto& line : logs->lines) put(line.message, redactor.text(line.message, Place::message));
+    TextArena arena;
+    for (auto& line : logs->lines) {
+        put(line.message, redactor.text(line.message, Place::message));
+        std::string_view message = line.message;
+        leaves = hide_in_paths(message, redactor, arena) && leaves;
+        if (message.data() != line.message.data()) line.message = std::string(message);
+    }
     std::erase_if(logs->attributes, [&](auto& attribute) {
         return put(attribute.second, redactor.field(attribute.first, attribute.second)) == Verdict::drop_field;
     });
@@ -93,13 +123,12 @@ bool RecordRedactor::redact(LogRecord& record, std::string_view service) {
     auto& redactor = redactor_of(service);
     auto& text = record.text;
     const auto raw = record.raw;
-    const auto whole = redactor.text(raw, Place::message);
-    const bool clean = whole.verdict == Verdict::unchanged;
-    bool leaves = put_back(record.raw, whole, text);
+    bool leaves = put_back_line(record.raw, redactor.text(raw, Place::message), redactor, text);
+    const bool clean = record.raw.data() == raw.data();
     // what stands in a clean line is clean; what was decoded from it is looked at by itself
     const auto free_text = [&](std::string_view& field) {
         if (field.empty() || (clean && lies_in(field, raw))) return;
-        leaves = put_back(field, redactor.text(field, Place::message), text) && leaves;
+        leaves = put_back_line(field, redactor.text(field, Place::message), redactor, text) && leaves;
     };
     free_text(record.message);
     free_text(record.logger);
@@ -109,9 +138,10 @@ bool RecordRedactor::redact(LogRecord& record, std::string_view service) {
         leaves = put_back(record.access.path, redactor.path(record.access.path), text) && leaves;
     std::erase_if(record.attributes, [&](LogAttribute& attribute) {
         const auto value = redactor.field(attribute.key, attribute.value);
-        leaves = put_back(attribute.value, value, text) && leaves;
-        if (value.verdict == Verdict::changed) attribute.type = AttributeType::string;
-        return value.verdict == Verdict::drop_field;
+        const auto verdict = value.verdict;
+        leaves = put_back_line(attribute.value, value, redactor, text) && leaves;
+        if (verdict == Verdict::changed) attribute.type = AttributeType::string;
+        return verdict == Verdict::drop_field;
     });
     leaves = put_back(record.request_id, redactor.text(record.request_id, Place::label)) && leaves;
     if (leaves) return true;

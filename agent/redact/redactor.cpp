@@ -97,15 +97,9 @@ std::string_view to_string(Place place) {
     return names[static_cast<std::size_t>(place)];
 }
 
-static std::vector<std::string> prefilter_names(const FieldNames& names) {
-    std::vector<std::string> out;
-    for (const auto& name : names.names()) out.push_back(name.name);
-    return out;
-}
-
 Redactor::Redactor(std::shared_ptr<const RedactionPolicy> policy)
     : policy_(std::move(policy)),
-      prefilter_(prefilter_names(policy_->names())),
+      prefilter_(policy_->prefilter()),
       matchers_(std::make_unique<Matchers>(*policy_)),
       hash_(policy_->hash_key()),
       name_cache_(name_cache_entries),

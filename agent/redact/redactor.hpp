@@ -95,7 +95,7 @@ private:
     void append_replacement(std::string_view value, std::size_t rule);
 
     const std::shared_ptr<const RedactionPolicy> policy_;
-    const Prefilter prefilter_;
+    const Prefilter& prefilter_;  // of the policy
     Prefilter::Ranges ranges_;
     RuleMask enabled_ = 0;
     RuleMask unfiltered_ = 0;  // enabled rules that the prefilter does not know
