@@ -20,7 +20,9 @@
 /* a boundary is never farther than the largest frame that is taken up; each byte on the way is a step */
 #define HTTP2_SEARCH_MAX (SONDE_HTTP2_PLAUSIBLE_MAX + 1024)
 
-#define HTTP2_LOCK_TRIES 8192 /* some 50 µs */
+/* Some 400 µs: longer than the search for a boundary behind a hole, which whoever brings the missing piece
+ * has to wait for. */
+#define HTTP2_LOCK_TRIES 65536
 
 /* Where a record is put together. Slots: a packet hook on this CPU may be interrupted by another. */
 #define HTTP2_SLOTS 4
