@@ -164,9 +164,12 @@ export function create({ parameters }) {
   const span = parameters.get("span") ?? ""; // from a log line, which knows the request by its span
   async function find(signal) {
     if (id || !span) return ask(`transactions/${encodeURIComponent(id)}`, {}, signal);
-    const { transactions } = await ask("transactions", { span_id: span, limit: 1 }, signal);
-    if (!transactions.length) throw new ApiError("it was not kept", 404);
-    return transactions[0];
+    // its line is told as soon as it is joined, the request itself about a second after its end
+    for (const until = Date.now() + 3000; ; await new Promise((again) => setTimeout(again, 400))) {
+      const { transactions } = await ask("transactions", { span_id: span, limit: 1 }, signal);
+      if (transactions.length) return transactions[0];
+      if (Date.now() > until) throw new ApiError("it was not kept", 404);
+    }
   }
   const element = h("div", { class_: "view transaction" }, h("div", { class_: "loading" }, "Asking the agent …"));
   async function refresh_view(signal) {
@@ -175,8 +178,8 @@ export function create({ parameters }) {
       t = await find(signal);
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404) throw error;
-      element.replaceChildren(h("h1", {}, "This request is gone"), h("p", { class_: "empty" },
-        "The agent keeps the last interesting requests in bounded memory: this one had to leave, or the agent started anew. ",
+      element.replaceChildren(h("h1", {}, "This request is not here"), h("p", { class_: "empty" },
+        "The agent keeps the last interesting requests in bounded memory: this one had to leave, has not ended yet, or the agent started anew. ",
         h("a", { href: "#/requests" }, "Those that are kept"), "."));
       return;
     }
