@@ -32,10 +32,7 @@ PrivilegePlan plan_for(const Config& config, bool needs_admin) {
 }  // namespace
 
 RunPrivileges::RunPrivileges(const Config& config, bool needs_admin)
-    : options_(config.privileges), plan_(plan_for(config, needs_admin)) {
-    if (!options_.drop) return;
-    for (const auto& note : plan_.notes) say("sonde " + note);
-}
+    : options_(config.privileges), plan_(plan_for(config, needs_admin)) {}
 
 Status RunPrivileges::start_limited(const std::function<void()>& start) const {
     Status limited = done();
@@ -51,6 +48,8 @@ Status RunPrivileges::start_limited(const std::function<void()>& start) const {
 Status RunPrivileges::limit_this_thread() const { return options_.drop ? keep_capabilities(plan_.kept) : done(); }
 
 void RunPrivileges::filter() const {
+    if (options_.drop)
+        for (const auto& note : plan_.notes) say("sonde " + note);
     if (!options_.seccomp) return;
     const auto set = filter_system_calls();
     filtered.store(static_cast<bool>(set), std::memory_order_relaxed);

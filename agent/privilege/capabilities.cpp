@@ -107,6 +107,7 @@ bool needs_dac_override(const std::string& directory) {
         if (!path.has_relative_path()) return false;
         path = path.parent_path();
     }
+    if (!S_ISDIR(info.st_mode)) return false;  // no capability makes a directory in a file
     constexpr mode_t owner_creates = S_IWUSR | S_IXUSR;
     constexpr mode_t others_create = S_IWOTH | S_IXOTH;
     if (info.st_uid == ::geteuid()) return (info.st_mode & owner_creates) != owner_creates;
