@@ -16,9 +16,9 @@ ensure_packages "${packages[@]}"
 
 # short runs here; longer ones: tests/fuzz/run.sh SECONDS
 bash tests/fuzz/run.sh "${FUZZ_SECONDS:-5}"
-build asan unit_tests
+build fuzz unit_tests
 echo "unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"
-ctest --test-dir build/asan --output-on-failure --exclude-regex '^tidy$'
-build release
-ctest --test-dir build/release --output-on-failure
+ctest --test-dir build/fuzz --output-on-failure --parallel "$(nproc)"
+build release integration_programs
+ctest --test-dir build/release --output-on-failure --label-regex integration
 bash tests/kernels/run.sh

@@ -138,18 +138,19 @@ bool AlertDispatcher::settled(std::size_t notifier, const std::string& group, bo
 // A resolved alert stays until every notifier that knew of it was told.
 void AlertDispatcher::forget_told(AlertBook& book, std::uint64_t now_ns) {
     std::vector<std::string> gone;
-    for (const auto& [fingerprint, alert] : book.alerts()) {
-        if (alert.info.state != AlertState::resolved) continue;
+    for (const auto& entry : book.alerts()) {
+        const AlertInfo& info = entry.second.info;
+        if (info.state != AlertState::resolved) continue;
         const auto knows = [&](const AlertTellings& tellings) {
-            return std::any_of(tellings.begin(), tellings.end(), [&](const auto& entry) {
+            return std::any_of(tellings.begin(), tellings.end(), [&](const auto& told) {
                 const auto notifier = std::find_if(options_.notifiers.begin(), options_.notifiers.end(),
-                                                   [&](const auto& each) { return each.name == entry.first.first; });
+                                                   [&](const auto& each) { return each.name == told.first.first; });
                 return notifier != options_.notifiers.end() && notifier->send_resolved &&
-                       entry.second.firing.count(alert.info.fingerprint) > 0;
+                       told.second.firing.count(info.fingerprint) > 0;
             });
         };
-        if ((!knows(told_) && !knows(in_flight_)) || alert.info.resolved_ns + forget_resolved_s * ns_per_s < now_ns)
-            gone.push_back(fingerprint);
+        if ((!knows(told_) && !knows(in_flight_)) || info.resolved_ns + forget_resolved_s * ns_per_s < now_ns)
+            gone.push_back(entry.first);
     }
     for (const auto& fingerprint : gone) book.forget(fingerprint);
     for (auto& [id, told] : told_)

@@ -10,8 +10,8 @@ namespace sonde {
 namespace json = boost::json;
 namespace {
 
-constexpr double ns_per_ms = 1e6, ns_per_s = 1e9;
-constexpr std::uint64_t ns_per_s_u = 1'000'000'000;
+constexpr double ns_per_ms = 1e6;
+constexpr std::uint64_t ns_per_s = 1'000'000'000;
 constexpr std::size_t witnesses = 3;
 constexpr std::size_t waiting_looked_at = 16, others_looked_at = 2000;
 constexpr std::uint64_t hour_s = 3600, changes_span_s = 1800, step_s = 10;
@@ -120,7 +120,7 @@ private:
         auto& out = *evidence_;
         out.has_figures = true;
         out.now = figures_of(cell, sources_.evaluator->covered_s(rule_, sources_.now_s));
-        const auto holds_s = (sources_.now_ns - std::min(sources_.now_ns, alert_.info.since_ns)) / ns_per_s_u;
+        const auto holds_s = (sources_.now_ns - std::min(sources_.now_ns, alert_.info.since_ns)) / ns_per_s;
         const auto trouble_s = sources_.now_s - std::min(sources_.now_s, holds_s + rule_.window_s);
         Cell before;
         std::uint64_t first_s = 0;
@@ -143,7 +143,7 @@ private:
     }
 
     void look_at_transactions() {
-        const auto window_ns = (rule_.window_s + rule_.for_s + std::uint64_t{1}) * ns_per_s_u;
+        const auto window_ns = (rule_.window_s + rule_.for_s + std::uint64_t{1}) * ns_per_s;
         const auto from_ns = sources_.now_ns - std::min(sources_.now_ns, window_ns);
         std::vector<KeptTransaction> concerned, others;
         sources_.history->transactions([&](const KeptTransaction& kept) {

@@ -66,8 +66,7 @@ void AgentLogs::advance(std::uint64_t now_ns) {
 void AgentLogs::tick() {
     if (!files_) return;
     if (!barrier_) {
-        barrier_.emplace();
-        barrier_->records = pipeline_.logs().file_records_done();
+        barrier_.emplace(Barrier{pipeline_.logs().file_records_done(), {}});
         for (const auto& delivery : deliveries_) {
             const auto stats = delivery->stats();
             barrier_->delivered.push_back(stats.offered - stats.filtered - stats.dropped);

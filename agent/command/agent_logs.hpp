@@ -49,7 +49,7 @@ public:
 private:
     // Everything that was drained up to a moment, on its way through the sinks.
     struct Barrier {
-        std::uint64_t records = 0;
+        std::uint64_t records;
         std::vector<std::uint64_t> delivered;  // what each delivery has to have flushed
     };
     class Observer final : public LogObserver {

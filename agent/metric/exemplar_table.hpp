@@ -28,6 +28,7 @@ public:
 
 private:
     static constexpr std::size_t place_bits = 12;
+    static constexpr std::size_t place_count = 1U << place_bits;
 
     // A sequence lock: odd while it is written. The words are atomic, so that a reader who comes in between reads a
     // mixture, which the sequence tells, and nothing undefined.
@@ -39,8 +40,8 @@ private:
     static std::uint64_t owner_of(const void* histogram, std::size_t bucket);
     static std::size_t place_of(std::uint64_t owner);
 
-    std::unique_ptr<std::array<Place, std::size_t{1} << place_bits>> places_ =
-        std::make_unique<std::array<Place, std::size_t{1} << place_bits>>();
+    using Places = std::array<Place, place_count>;
+    std::unique_ptr<Places> places_ = std::make_unique<Places>();
 };
 
 }  // namespace sonde

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What sonde costs nginx: nginx_overhead.py [ROUNDS] [SECONDS].
+"""What sonde costs nginx: nginx_overhead.py [ROUNDS] [SECONDS] [OPTION OF SONDE RUN...].
 
 One wrk saturates one nginx all the time, each on a core of its own (migrations between them cost more than what is
 measured); sonde, which runs where the kernel puts it, is started and stopped in between. A round is a window of SECONDS
@@ -50,9 +50,9 @@ class Load:
         self.nginx.stop()
 
 
-def with_sonde(load, seconds):
+def with_sonde(load, seconds, options):
     port = free_port()
-    sonde = Process([SONDE, "run", "--listen", f"127.0.0.1:{port}"])
+    sonde = Process([SONDE, "run", "--listen", f"127.0.0.1:{port}", *options])
     try:
         def ready():
             try:
@@ -85,7 +85,7 @@ def main():
         print("round  CPU/request off       on   ratio   requests/s off      on   ratio   pipeline cores  lost")
         before = load.window(seconds)
         for number in range(rounds):
-            on, own_cores, lost = with_sonde(load, seconds)
+            on, own_cores, lost = with_sonde(load, seconds, sys.argv[3:])
             after = load.window(seconds)
             off = [(a + b) / 2 for a, b in zip(before, after)]
             before = after

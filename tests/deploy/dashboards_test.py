@@ -148,6 +148,8 @@ class Queries(SondeTest):
         wait_for(lambda: self.count("rate(http_server_request_duration_seconds_count[15s]) > 0") >= 6,
                  "the demo's requests are in Prometheus", 120)
         wait_for(lambda: self.count("service:http_server_requests:rate5m") > 0, "rules are evaluated", 60)
+        wait_for(lambda: subprocess.run(["true"]) and self.count("rate(process_exits_total[15s]) > 0") > 0,
+                 "processes that end are in Prometheus", 60)
         rows, failures = [], []
         asked = [(place, title, substituted(t["expr"])) for place, title, t in targets() if "loki" not in t["datasource"]["uid"]]
         groups = json.loads(fetch(f"{self.url}/api/v1/rules"))["data"]["groups"]

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 . deploy/packages.sh
 seconds=${1:?usage: tests/fuzz/run.sh SECONDS [NAME...]}
 shift
-build fuzz
+build fuzz fuzzers
 mkdir -p build/fuzz/findings
 names=("$@")
 if [ ${#names[@]} -eq 0 ]; then

@@ -3,6 +3,7 @@ because a sink is slow."""
 
 import http.server
 import json
+import pathlib
 import os
 import threading
 import time
@@ -204,11 +205,12 @@ sinks:
         text = sonde.metrics()
         self.assertLess(metric_sum(text, "sonde_tail_records_total"), count)
         self.assertEqual(metric_sum(text, "sonde_queue_dropped_total"), 0)
-        resident_kib = int(next(line.split()[1] for line in open(f"/proc/{sonde.pid}/status") if line.startswith("VmRSS")))
+        status = pathlib.Path(f"/proc/{sonde.pid}/status").read_text().splitlines()
+        resident_kib = int(next(line.split()[1] for line in status if line.startswith("VmRSS")))
         self.assertLess(resident_kib, 200 * 1024)
         destination.open.set()
         wait_for(lambda: len(destination.lines) >= count, "all lines arrive", timeout_s=60)
-        numbers = [int(line["message"].split()[1]) for line in destination.lines if line["message"].startswith("line ")]
+        numbers = [int(line["message"].split()[2]) for line in destination.lines if line["message"].startswith("INFO line ")]
         self.assertEqual(sorted(set(numbers)), list(range(count)))
         sonde.stop()
 

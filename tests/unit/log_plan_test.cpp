@@ -13,6 +13,7 @@
 
 #include "agent/probe/log/log_watch.hpp"
 #include "agent/probe/tls/mapped_files.hpp"
+#include "tests/support/sleeping_process.hpp"
 
 namespace sonde {
 namespace {
@@ -33,12 +34,12 @@ TEST(LogPlan, TheCLibraryHasAllThree) {
 }
 
 TEST(LogPlan, AFileThatWritesNothingHasNone) {
-    const auto elf = ElfFile::open("/proc/self/exe");
+    const auto elf = ElfFile::open("/bin/sleep");
     ASSERT_TRUE(elf) << elf.error().message();
     EXPECT_FALSE(plan_log_probes(*elf));  // it calls the library's
 }
 
-// A double of the kernel: processes are this one, the test's clock is what is counted.
+// A double of the kernel: processes are real, the test's clock is what is counted.
 struct Kernel {
     LogWatchHooks hooks() {
         return {
@@ -76,11 +77,11 @@ struct Kernel {
 
 TEST(LogWatch, ProbesComeAndGoWithTheirProcess) {
     Kernel kernel;
-    const auto self = static_cast<std::uint32_t>(::getpid());
+    const SleepingProcess process;
     {
         LogWatch watch(kernel.hooks(), {.check_every = std::chrono::milliseconds(10)});
-        watch.process_serves(self);
-        watch.process_serves(self);
+        watch.process_serves(process.pid());
+        watch.process_serves(process.pid());
         EXPECT_TRUE(kernel.settles({1, 1, 1, 0}));
         {
             // 5,000 calls of writev without a log among them
@@ -89,14 +90,14 @@ TEST(LogWatch, ProbesComeAndGoWithTheirProcess) {
         }
         EXPECT_TRUE(kernel.settles({1, 0, 1, 0}));
         EXPECT_EQ(watch.stats().processes, 1U);
-        watch.process_ended(self);
+        watch.process_ended(process.pid());
         EXPECT_TRUE(kernel.settles({0, 0, 0, 0}));
         {
             // counted anew, as in the kernel, which has forgotten the process
             const std::lock_guard lock(kernel.mutex);
             kernel.counts = {};
         }
-        watch.process_serves(self);
+        watch.process_serves(process.pid());
         EXPECT_TRUE(kernel.settles({1, 1, 1, 0}));
     }
     EXPECT_TRUE(kernel.settles({0, 0, 0, 0}));
@@ -106,7 +107,8 @@ TEST(LogWatch, WhatCannotBeWatchedIsCounted) {
     Kernel kernel;
     kernel.admits = false;
     LogWatch watch(kernel.hooks(), {});
-    watch.process_serves(static_cast<std::uint32_t>(::getpid()));
+    const SleepingProcess process;
+    watch.process_serves(process.pid());
     for (int i = 0; i < 500 && watch.stats().refused == 0; ++i) ::usleep(10'000);
     EXPECT_EQ(watch.stats().refused, 1U);
     EXPECT_EQ(watch.stats().processes, 0U);

@@ -22,7 +22,7 @@ public:
 class PipelineLinks : public testing::Test {
 protected:
     static constexpr std::uint64_t ms = 1'000'000;
-    static constexpr sonde_thread_clock shop{7, 7, 1, 1}, stock{8, 8, 1, 1};
+    static constexpr sonde_thread_clock shop{7, 7, 1, 1};
 
     PipelineLinks() {
         options_.read_proc = false;

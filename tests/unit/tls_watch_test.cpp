@@ -1,8 +1,6 @@
 #include "agent/probe/tls/tls_watch.hpp"
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +8,9 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <optional>
+
+#include "tests/support/sleeping_process.hpp"
 
 namespace sonde {
 namespace {
@@ -76,23 +77,10 @@ public:
     PrivateLibrary& operator=(const PrivateLibrary&) = delete;
     // The pid of a child that has it mapped.
     std::uint32_t load() {
-        child_ = ::fork();
-        if (child_ == 0) {
-            ::setenv("LD_PRELOAD", path_.c_str(), 1);
-            ::execl("/bin/sleep", "sleep", "1000", nullptr);
-            ::_exit(127);
-        }
-        const auto pid = static_cast<std::uint32_t>(child_);
-        EXPECT_TRUE(eventually([&] {
-            const auto files = mapped_files(pid);
-            return std::any_of(files.begin(), files.end(), [&](const auto& f) { return f.name == path_.string(); });
-        }));
-        return pid;
+        child_.emplace(path_.string());
+        return child_->pid();
     }
-    void unload() {
-        if (child_ > 0 && ::kill(child_, SIGKILL) == 0) ::waitpid(child_, nullptr, 0);
-        child_ = 0;
-    }
+    void unload() { child_.reset(); }
     [[nodiscard]] bool found_by(const TlsWatch& watch) const {
         const auto files = watch.files();
         return std::any_of(files.begin(), files.end(), [&](const auto& f) { return f.path == path_.string(); });
@@ -100,7 +88,7 @@ public:
 
 private:
     std::filesystem::path path_;
-    pid_t child_ = 0;
+    std::optional<SleepingProcess> child_;
 };
 
 TlsWatchOptions quick() {
