@@ -127,7 +127,9 @@ class LogFiles(SondeTest):
         # the same through the API, and on the request
         told = self.api(sonde, "logs", level="error", service="shop-files")["logs"]
         self.assertEqual([line["message"] for line in told], ["order 7 failed"])
-        kept = self.api(sonde, "transactions", span_id=told[0]["request"]["span_id"])["transactions"]
+        # it waits for its lines, about a second
+        kept = wait_for(lambda: self.api(sonde, "transactions", span_id=told[0]["request"]["span_id"])["transactions"],
+                        "the request is kept")
         self.assertEqual([t["path"] for t in kept], ["/fail/1"])
         self.assertEqual([line["level"] for line in kept[0]["logs"]], ["info", "error"])
         templates = self.api(sonde, "logs/templates", service="shop-files", q="/order/")["templates"]
