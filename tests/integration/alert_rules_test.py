@@ -1,7 +1,8 @@
 """Each default rule, at its own threshold: something real goes beyond it and back, and a receiver is told once of each.
 
 Windows and `for` are seconds instead of minutes. The rules that are not here have their test elsewhere: http_5xx and
-http_queueing in alert_test.py, probe_failing and probe_down in alert_backends_test.py."""
+http_queueing in alert_test.py, probe_failing and probe_down in alert_backends_test.py; queue_filling and queue_full have
+only unit tests (tests/unit/alert_rule_test.cpp)."""
 
 import os
 import pathlib
@@ -16,14 +17,14 @@ import yaml
 from alert_backends_test import certificate
 from alert_support import Hook, Load, get
 from file_faults_test import mounted
-from harness import PYTHON, Process, accepts, free_port, metric_sum, wait_for
+from harness import PYTHON, Process, accepts, free_port, wait_for
 from resource_limits_test import BUSY, LimitsTest
 
 QUICK = {"window": "10s", "for": "2s", "resolve_after": "2s", "min_requests": 10}
 AT_ONCE = {"window": "10s"}
 RULES = {
     **dict.fromkeys(("http_errors", "http_slow", "downstream_errors", "container_throttled", "descriptors"), QUICK),
-    **dict.fromkeys(("log_errors", "sink_down", "queue_filling", "queue_full"), QUICK),
+    **dict.fromkeys(("log_errors", "sink_down"), QUICK),
     **dict.fromkeys(("oom_kill", "own_loss", "service_restarted", "service_deployed", "config_changed"), AT_ONCE),
     "websocket_connections": {**QUICK, "limit": 10},
 }
@@ -312,32 +313,6 @@ class Agent(RulesTest):
         self.start(Process([PYTHON, "-c", receiver, str(dead)]))
         self.resolves("sink_down", sink="away")
         self.told_once("sink_down", sink="away")
-
-    def test_a_queue_fills(self):
-        _, port = self.serve()
-        slow = Hook(self, None)
-        sink = {"type": "http", "http": {"url": slow.url, "timeout": "2s"}, "queue": {"records": 1024},
-                "batch": {"records": 10}, "retry": {"base_delay": "100ms", "max_delay": "500ms"}}
-        sonde = self.start_configured(sinks={"slow": sink})
-
-        def fill_to(records):
-            def filled():
-                for _ in range(20):
-                    get(port, "/hello")
-                return metric_sum(sonde.metrics(), "sonde_queue_size", queue="sink/slow") >= records
-            wait_for(filled, f"{records} records wait", 60)
-
-        began = time.time()
-        fill_to(760)
-        self.assertEqual(self.fires("queue_filling", began, sink="slow")["severity"], "warning")
-        began = time.time()
-        fill_to(960)
-        self.assertEqual(self.fires("queue_full", began, sink="slow")["severity"], "critical")
-        slow.answer = 200
-        slow.over.set()
-        for rule in ("queue_full", "queue_filling"):
-            self.resolves(rule, sink="slow")
-            self.told_once(rule, sink="slow")
 
     def test_records_are_lost(self):
         _, port = self.serve()
