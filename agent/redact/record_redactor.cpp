@@ -1,6 +1,8 @@
 #include "agent/redact/record_redactor.hpp"
 
+#include <algorithm>
 #include <functional>
+#include <string>
 
 namespace sonde {
 namespace {
@@ -71,27 +73,35 @@ bool RecordRedactor::redact(Transaction& transaction) {
 }
 
 // Words of a log line that may be paths or URLs are read as such: "%20" is a space, and what follows /reset-token/ is
-// one. False: the record may not leave.
-static bool hide_in_paths(std::string_view& field, Redactor& redactor, TextArena& arena) {
+// one. What a word's rule asks of the field or the record holds for all of it. Linear in the text.
+static Verdict hide_in_paths(std::string_view& field, Redactor& redactor, TextArena& arena) {
     constexpr std::string_view ends = " \t\r\n\"'<>()";
+    std::string hidden;
+    std::size_t copied = 0;  // bytes of the field that are in `hidden`, one way or another
+    auto verdict = Verdict::unchanged;
     for (auto at = field.find_first_of("/%"); at < field.size(); at = field.find_first_of("/%", at)) {
         const auto begin = field.find_last_of(ends, at) + 1;  // npos + 1 is the text's beginning
         const auto end = std::min(field.find_first_of(ends, at), field.size());
-        const auto redacted = redactor.path(field.substr(begin, end - begin), Place::message);
+        const auto word = redactor.path(field.substr(begin, end - begin), Place::message);
         at = end;
-        if (redacted.verdict == Verdict::unchanged) continue;
-        std::string whole(field.substr(0, begin));
-        std::string_view word;
-        const bool leaves = put_back(word, redacted, arena);
-        at = begin + word.size();
-        field = arena.add(whole.append(word).append(field.substr(end)));
-        if (!leaves) return false;
+        if (word.verdict == Verdict::unchanged) continue;
+        verdict = word.verdict;
+        if (verdict != Verdict::changed) {
+            field = {};
+            return verdict;
+        }
+        hidden.append(field.substr(copied, begin - copied)).append(word.text);
+        copied = end;
     }
-    return true;
+    if (copied != 0) field = arena.add(hidden.append(field.substr(copied)));
+    return verdict;
 }
 
-static bool put_back_line(std::string_view& field, const Redacted& redacted, Redactor& redactor, TextArena& arena) {
-    return put_back(field, redacted, arena) && hide_in_paths(field, redactor, arena);
+// `redacted`, then its words. The stricter of both verdicts.
+static Verdict put_back_line(std::string_view& field, const Redacted& redacted, Redactor& redactor, TextArena& arena) {
+    const auto verdict = redacted.verdict;  // it lies in the redactor, which is used again
+    if (!put_back(field, redacted, arena)) return verdict;
+    return std::max(verdict, hide_in_paths(field, redactor, arena));
 }
 
 bool RecordRedactor::redact_logs(Transaction& transaction) {
@@ -99,18 +109,15 @@ bool RecordRedactor::redact_logs(Transaction& transaction) {
     auto& redactor = redactor_of(transaction.service);
     auto logs = std::make_shared<TransactionLogs>(*transaction.logs);
     bool leaves = true;
-    const auto put = [&leaves](std::string& text, const Redacted& redacted) {
-        if (redacted.verdict != Verdict::unchanged) text = std::string(redacted.text);
-        leaves = leaves && redacted.verdict != Verdict::drop_record;
-        return redacted.verdict;
-    };
     TextArena arena;
-    for (auto& line : logs->lines) {
-        put(line.message, redactor.text(line.message, Place::message));
-        std::string_view message = line.message;
-        leaves = hide_in_paths(message, redactor, arena) && leaves;
-        if (message.data() != line.message.data()) line.message = std::string(message);
-    }
+    const auto put = [&](std::string& text, const Redacted& redacted) {
+        std::string_view field = text;
+        const auto verdict = put_back_line(field, redacted, redactor, arena);
+        if (verdict != Verdict::unchanged) text = std::string(field);
+        leaves = leaves && verdict != Verdict::drop_record;
+        return verdict;
+    };
+    for (auto& line : logs->lines) put(line.message, redactor.text(line.message, Place::message));
     std::erase_if(logs->attributes, [&](auto& attribute) {
         return put(attribute.second, redactor.field(attribute.first, attribute.second)) == Verdict::drop_field;
     });
@@ -123,12 +130,14 @@ bool RecordRedactor::redact(LogRecord& record, std::string_view service) {
     auto& redactor = redactor_of(service);
     auto& text = record.text;
     const auto raw = record.raw;
-    bool leaves = put_back_line(record.raw, redactor.text(raw, Place::message), redactor, text);
-    const bool clean = record.raw.data() == raw.data();
+    const auto whole = put_back_line(record.raw, redactor.text(raw, Place::message), redactor, text);
+    const bool clean = whole == Verdict::unchanged;
+    bool leaves = whole != Verdict::drop_record;
     // what stands in a clean line is clean; what was decoded from it is looked at by itself
     const auto free_text = [&](std::string_view& field) {
         if (field.empty() || (clean && lies_in(field, raw))) return;
-        leaves = put_back_line(field, redactor.text(field, Place::message), redactor, text) && leaves;
+        const auto verdict = put_back_line(field, redactor.text(field, Place::message), redactor, text);
+        leaves = leaves && verdict != Verdict::drop_record;
     };
     free_text(record.message);
     free_text(record.logger);
@@ -137,9 +146,9 @@ bool RecordRedactor::redact(LogRecord& record, std::string_view service) {
     if (!record.access.path.empty())
         leaves = put_back(record.access.path, redactor.path(record.access.path), text) && leaves;
     std::erase_if(record.attributes, [&](LogAttribute& attribute) {
-        const auto value = redactor.field(attribute.key, attribute.value);
-        const auto verdict = value.verdict;
-        leaves = put_back_line(attribute.value, value, redactor, text) && leaves;
+        const auto verdict =
+            put_back_line(attribute.value, redactor.field(attribute.key, attribute.value), redactor, text);
+        leaves = leaves && verdict != Verdict::drop_record;
         if (verdict == Verdict::changed) attribute.type = AttributeType::string;
         return verdict == Verdict::drop_field;
     });

@@ -1,8 +1,7 @@
 """Each default rule, at its own threshold: something real goes beyond it and back, and a receiver is told once of each.
 
 Windows and `for` are seconds instead of minutes. The rules that are not here have their test elsewhere: http_5xx and
-http_queueing in alert_test.py, probe_failing and probe_down in alert_backends_test.py; queue_filling and queue_full have
-only unit tests (tests/unit/alert_rule_test.cpp)."""
+http_queueing in alert_test.py, probe_failing and probe_down in alert_backends_test.py."""
 
 import os
 import pathlib
@@ -17,14 +16,14 @@ import yaml
 from alert_backends_test import certificate
 from alert_support import Hook, Load, get
 from file_faults_test import mounted
-from harness import PYTHON, Process, accepts, free_port, wait_for
+from harness import PYTHON, Process, accepts, free_port, metric_sum, wait_for
 from resource_limits_test import BUSY, LimitsTest
 
 QUICK = {"window": "10s", "for": "2s", "resolve_after": "2s", "min_requests": 10}
 AT_ONCE = {"window": "10s"}
 RULES = {
     **dict.fromkeys(("http_errors", "http_slow", "downstream_errors", "container_throttled", "descriptors"), QUICK),
-    **dict.fromkeys(("log_errors", "sink_down"), QUICK),
+    **dict.fromkeys(("log_errors", "sink_down", "queue_filling", "queue_full"), QUICK),
     **dict.fromkeys(("oom_kill", "own_loss", "service_restarted", "service_deployed", "config_changed"), AT_ONCE),
     "websocket_connections": {**QUICK, "limit": 10},
 }
@@ -76,7 +75,14 @@ class RulesTest(LimitsTest):
 
     def start_configured(self, rules=None, arguments=(), **sections):
         self.configure(rules or {}, **sections)
-        return self.start_sonde("--config", str(self.config), *arguments)
+        self.sonde = self.start_sonde("--config", str(self.config), *arguments)
+        return self.sonde
+
+    def evaluated(self, times):
+        """All rules have been evaluated so often since, about once a second."""
+        count = lambda: metric_sum(self.sonde.metrics(), "sonde_alert_evaluations_total")
+        before = count()
+        wait_for(lambda: count() >= before + times, f"{times} evaluations", 30 + 2 * times)
 
     def serve(self, python=PYTHON, port=0, **options):
         port = port or free_port()
@@ -103,13 +109,13 @@ class RulesTest(LimitsTest):
         for state in ("firing", "resolved"):
             self.assertEqual(len(self.hook.alerts(rule, state, **labels)), 1, f"{rule} {state}")
 
-    def drive(self, cases, usual_s, rules=None, **sections):
-        """Several at a time. Each case is a generator: makes what is usual and yields; goes beyond the threshold and
+    def drive(self, cases, usual, rules=None, **sections):
+        """Several at a time, after so many evaluations of what is usual. Each case is a generator: makes what is usual and yields; goes beyond the threshold and
         yields (rule, labels); is given the alert, checks it and goes back."""
         for case in cases:
             next(case)
         self.start_configured(rules, **sections)
-        time.sleep(usual_s)
+        self.evaluated(usual)
         told_before = {alert["rule"] for notice in self.hook.received for alert in notice["alerts"]}
         began = time.time()
         driven = [(case, *next(case)) for case in cases]
@@ -120,7 +126,7 @@ class RulesTest(LimitsTest):
                 case.send(alert)
         for _, rule, labels in driven:
             self.resolves(rule, **labels)
-        time.sleep(3)
+        self.evaluated(3)
         for _, rule, labels in driven:
             self.told_once(rule, **labels)
 
@@ -128,7 +134,7 @@ class RulesTest(LimitsTest):
 class Endpoints(RulesTest):
     def test_fail_and_are_slow(self):
         self.port = self.serve()[1]
-        self.drive([self.some_fail(), self.calls_fail(), self.slow()], usual_s=30)
+        self.drive([self.some_fail(), self.calls_fail(), self.slow()], usual=30)
         self.assertEqual(self.hook.alerts("http_5xx", "firing"), [])
 
     def some_fail(self):
@@ -164,7 +170,7 @@ class Endpoints(RulesTest):
 
 class Machine(RulesTest):
     def test_cores_are_busy(self):
-        self.drive([self.busy()], usual_s=5, rules={"node_cpu": QUICK})
+        self.drive([self.busy()], usual=5, rules={"node_cpu": QUICK})
 
     def busy(self):
         yield
@@ -184,7 +190,7 @@ class Machine(RulesTest):
         probe = {"target": f"https://127.0.0.1:{self.ports['tls']}/", "interval": "1s", "timeout": "1s", "ca": str(chain)}
         cases = [self.memory(total), self.full_disk(), self.throttled(), self.oom(), self.descriptors(), self.websockets(),
                  self.log_errors(), self.certificate(chain, key)]
-        self.drive(cases, usual_s=5, rules=rules, health_probes={"probes": {"tls": probe}},
+        self.drive(cases, usual=5, rules=rules, health_probes={"probes": {"tls": probe}},
                    logs={"files": [{"pattern": str(self.directory / "shop.log")}]})
 
     def memory(self, total_kib):
@@ -279,7 +285,7 @@ class Services(RulesTest):
         process, port = self.serve()
         self.start_configured()
         get(port, "/hello")
-        time.sleep(3)
+        self.evaluated(3)
         process.stop()
         began = time.time()
         process, _ = self.serve(port=port)
@@ -314,6 +320,32 @@ class Agent(RulesTest):
         self.resolves("sink_down", sink="away")
         self.told_once("sink_down", sink="away")
 
+    def test_a_queue_fills(self):
+        _, port = self.serve()
+        slow = Hook(self, None)
+        sink = {"type": "http", "http": {"url": slow.url, "timeout": "2s"}, "filter": {"routes": ["/hello"]},
+                "queue": {"records": 1024}, "batch": {"records": 10}, "retry": {"base_delay": "100ms", "max_delay": "500ms"}}
+        # critical, with the same labels: it would keep the warning quiet
+        self.start_configured({"sink_down": {"enabled": False}}, sinks={"slow": sink})
+
+        def fill_to(records):
+            def filled():
+                for _ in range(10):
+                    get(port, "/hello")
+                return metric_sum(self.sonde.metrics(), "sonde_queue_size", queue="sink/slow") >= records
+            wait_for(filled, f"{records} records wait", 60)
+
+        began = time.time()
+        fill_to(760)
+        self.assertEqual(self.fires("queue_filling", began, sink="slow")["severity"], "warning")
+        fill_to(960)
+        self.assertEqual(self.fires("queue_full", began, sink="slow")["severity"], "critical")
+        slow.answer = 200
+        slow.over.set()
+        for rule in ("queue_full", "queue_filling"):
+            self.resolves(rule, sink="slow")
+            self.told_once(rule, sink="slow")
+
     def test_records_are_lost(self):
         _, port = self.serve()
         self.start_configured(arguments=["--ring-kib", "4"])
@@ -325,7 +357,7 @@ class Agent(RulesTest):
 
     def test_the_configuration_changes(self):
         self.start_configured(sampling={"keep_slower_than": "1s"})
-        time.sleep(2)
+        self.evaluated(2)
         began = time.time()
         self.config.write_text("nonsense: 1\n" + self.config.read_text())
         self.fires("config_refused", began)

@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -29,9 +30,9 @@ std::string line(std::string_view route, int status, std::uint64_t duration_ns, 
 class QueryTest : public testing::Test {
 protected:
     void SetUp() override {
-        directory_ = fs::path(testing::TempDir()) / "sonde_query_test";
-        fs::remove_all(directory_);
-        fs::create_directories(directory_);
+        auto name = testing::TempDir() + "sonde_query_XXXXXX";  // tests run side by side
+        ASSERT_NE(::mkdtemp(name.data()), nullptr);
+        directory_ = name;
     }
     void TearDown() override { fs::remove_all(directory_); }
     std::string write(const std::string& name, const std::string& bytes) {

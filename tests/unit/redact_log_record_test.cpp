@@ -23,5 +23,35 @@ TEST(RedactLogRecord, PathsInFreeTextAreReadAsPaths) {
     EXPECT_EQ(record.attribute("harmless"), "/a%20b?c=%7e");
 }
 
+// Each would otherwise be a copy of all the others.
+TEST(RedactLogRecord, ManyWordsTakeLinearTimeAndMemory) {
+    RecordRedactor redactor(RedactionPolicySet::defaults()->common());
+    LogRecord record;
+    std::string line, expected;
+    for (int i = 0; i < 20'000; ++i) {
+        line += "/u/5555%205555%205555%204444 ";
+        expected += "/u/[redacted:credit_card] ";
+    }
+    record.message = record.text.add(line);
+    ASSERT_TRUE(redactor.redact(record, "shop"));
+    EXPECT_EQ(record.message, expected);
+}
+
+TEST(RedactLogRecord, WhatAWordsRuleAsksHoldsForItsField) {
+    for (const auto action : {RedactAction::drop_field, RedactAction::drop_record}) {
+        RedactionSetup setup;
+        setup.base.actions = {{"credit_card", action}};
+        const auto set = RedactionPolicySet::build(setup);
+        ASSERT_TRUE(set) << set.error().message();
+        RecordRedactor redactor((*set)->common());
+        LogRecord record;
+        record.message = record.text.add("GET /u/5555%205555%205555%204444 of ann");
+        record.add_attribute("request", record.message);
+        EXPECT_EQ(redactor.redact(record, "shop"), action == RedactAction::drop_field);
+        EXPECT_EQ(record.message, "");
+        EXPECT_TRUE(record.attributes.empty());
+    }
+}
+
 }  // namespace
 }  // namespace sonde
