@@ -133,6 +133,8 @@ void AlertEvaluator::evaluate_rows(std::size_t at, std::uint64_t now_ns) {
     const auto& columns = tables_[plans_[at].table].columns;
     const auto& values = columns.values(plans_[at].column);
     const bool above = rule.comparison == AlertComparison::above;
+    const auto range = columns.range(plans_[at].column);
+    if (above ? range.highest <= rule.threshold : range.lowest >= rule.threshold) return;  // all is well, mostly
     for (const auto row : rows_[plans_[at].rows].rows) {
         // what was not observed is not a number, and neither above nor below
         if (!(above ? values[row] > rule.threshold : values[row] < rule.threshold)) continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "agent/history/slot_ring.hpp"
 
@@ -174,6 +175,14 @@ void AlertColumns::fill(const AlertWindow& window, AlertScope scope, std::size_t
     means_s_.assign(rows, 0);
     for (std::size_t row = 0; row < rows; ++row)
         if (const auto* cell = window.cell(scope, row); cell != nullptr) fill_row(row, *cell, covered_s, wanted);
+    for (std::size_t column = 0; column < column_count; ++column) {
+        auto& range = ranges_[column] = {};
+        if ((wanted >> column & 1U) == 0) continue;
+        for (const auto value : values_[column]) {  // comparisons with what is not a number are false
+            if (value < range.lowest) range.lowest = value;
+            if (value > range.highest) range.highest = value;
+        }
+    }
 }
 
 void AlertColumns::fill_row(std::size_t row, const Cell& cell, double covered_s, std::uint32_t wanted) {
@@ -205,21 +214,34 @@ void AlertColumns::fill_row(std::size_t row, const Cell& cell, double covered_s,
     if ((wanted & quantiles) != 0) fill_quantiles(row, cell);
 }
 
-// All in one walk over the buckets. Not Cell::quantile_ns(): the longest duration may be older than the window.
+// All in one walk over the buckets, an octave at a time where no rank lies in it. Not Cell::quantile_ns(): the longest
+// duration may be older than the window.
 void AlertColumns::fill_quantiles(std::size_t row, const Cell& cell) {
     constexpr std::array<std::pair<Column, double>, 5> wanted{
         {{p50, 0.5}, {p90, 0.9}, {p95, 0.95}, {p99, 0.99}, {p999, 0.999}}};
     std::size_t next = 0;
     std::uint64_t below = 0;
-    const auto rank = [&] { return static_cast<std::uint64_t>(std::ceil(wanted[next].second * cell.count)); };
-    for (std::size_t bucket = 0; bucket < DurationBuckets::count && next < wanted.size(); ++bucket) {
-        below += cell.durations[bucket];
-        while (next < wanted.size() && below >= std::max<std::uint64_t>(1, rank())) {
-            const auto low = DurationBuckets::lower_ns(bucket);
-            const auto high = bucket + 1 < DurationBuckets::count ? DurationBuckets::lower_ns(bucket + 1) : low;
-            auto& column = values_[wanted[next].first];
-            if (row < column.size()) column[row] = static_cast<double>(low + (high - low) / 2) / ns_per_s;
-            ++next;
+    const auto rank_of = [&](std::size_t quantile) {
+        return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(wanted[quantile].second * cell.count)));
+    };
+    auto rank = rank_of(0);
+    for (std::size_t begin = 0; begin < DurationBuckets::count; begin += DurationBuckets::per_octave) {
+        const auto end = std::min(begin + DurationBuckets::per_octave, DurationBuckets::count);
+        const auto octave = std::accumulate(&cell.durations[begin], cell.durations.data() + end, std::uint64_t{0});
+        if (below + octave < rank) {
+            below += octave;
+            continue;
+        }
+        for (auto bucket = begin; bucket < end; ++bucket) {
+            below += cell.durations[bucket];
+            while (below >= rank) {
+                const auto low = DurationBuckets::lower_ns(bucket);
+                const auto high = bucket + 1 < DurationBuckets::count ? DurationBuckets::lower_ns(bucket + 1) : low;
+                auto& column = values_[wanted[next].first];
+                if (row < column.size()) column[row] = static_cast<double>(low + (high - low) / 2) / ns_per_s;
+                if (++next == wanted.size()) return;
+                rank = rank_of(next);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -108,6 +109,12 @@ public:
     // Not a number: not observed. Shares and quantiles of nothing are not observed.
     [[nodiscard]] double value(Column column, std::size_t row) const { return values_[column][row]; }
     [[nodiscard]] const std::vector<double>& values(Column column) const { return values_[column]; }
+    // Of what was observed in any row; nothing was: lowest above highest.
+    struct Range {
+        double lowest = std::numeric_limits<double>::infinity();
+        double highest = -std::numeric_limits<double>::infinity();
+    };
+    [[nodiscard]] Range range(Column column) const { return ranges_[column]; }
     [[nodiscard]] std::uint32_t count(std::size_t row) const { return counts_[row]; }
     // Whether there was enough for the rule to speak about.
     [[nodiscard]] bool enough(std::size_t row, const AlertRule& rule) const {
@@ -119,6 +126,7 @@ private:
     void fill_quantiles(std::size_t row, const Cell& cell);
 
     std::array<std::vector<double>, column_count> values_;
+    std::array<Range, column_count> ranges_;
     std::vector<std::uint32_t> counts_;
     std::vector<double> means_s_;  // of the durations; 0: there is none
 };

@@ -145,6 +145,8 @@ private:
     }
 
     void take_kubelet(int status, const std::string& error, const std::string& body) {
+        // the API has come back meanwhile: what it lists must not be taken for gone
+        if (watches_[0].failures_in_a_row() < failures_until_kubelet || watches_[0].between_pages()) return;
         remember(status, error, "the kubelet");
         auto list =
             status == 200 ? parse_kubernetes_list(KubernetesKind::pod, body) : Result<KubernetesList>(fail("no list"));

@@ -65,7 +65,6 @@ std::uint32_t KubernetesWatch::request_max_s() const {
 
 void KubernetesWatch::begin() {
     ++(resource_version_.empty() ? stats_.lists : stats_.watches);
-    if (resource_version_.empty() && next_page_.empty()) store_.listing(kind_);
     body_.clear();
     broken_ = false;
     told_something_ = false;
@@ -160,6 +159,7 @@ void KubernetesWatch::finish_page(Clock::time_point now) {
         next_page_.clear();
         return failed(now);
     }
+    if (next_page_.empty()) store_.listing(kind_);  // this was the first page
     for (auto& object : list->objects) store_.put(std::move(object));
     next_page_ = std::move(list->next);
     due_ = now;

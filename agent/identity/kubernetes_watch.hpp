@@ -71,6 +71,8 @@ public:
 
     [[nodiscard]] bool synced() const { return synced_; }  // a list has been complete
     [[nodiscard]] unsigned failures_in_a_row() const { return failures_in_a_row_; }
+    // A list has begun, and is not all here.
+    [[nodiscard]] bool between_pages() const { return !next_page_.empty(); }
     [[nodiscard]] const KubernetesWatchStats& stats() const { return stats_; }
     [[nodiscard]] KubernetesKind kind() const { return kind_; }
 

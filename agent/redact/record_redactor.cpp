@@ -1,8 +1,6 @@
 #include "agent/redact/record_redactor.hpp"
 
-#include <algorithm>
 #include <functional>
-#include <string>
 
 namespace sonde {
 namespace {
@@ -72,50 +70,15 @@ bool RecordRedactor::redact(Transaction& transaction) {
     return false;
 }
 
-// Words of a log line that may be paths or URLs are read as such: "%20" is a space, and what follows /reset-token/ is
-// one. What a word's rule asks of the field or the record holds for all of it. Linear in the text.
-static Verdict hide_in_paths(std::string_view& field, Redactor& redactor, TextArena& arena) {
-    constexpr std::string_view ends = " \t\r\n\"'<>()";
-    std::string hidden;
-    std::size_t copied = 0;  // bytes of the field that are in `hidden`, one way or another
-    auto verdict = Verdict::unchanged;
-    for (auto at = field.find_first_of("/%"); at < field.size(); at = field.find_first_of("/%", at)) {
-        const auto begin = field.find_last_of(ends, at) + 1;  // npos + 1 is the text's beginning
-        const auto end = std::min(field.find_first_of(ends, at), field.size());
-        const auto word = redactor.path(field.substr(begin, end - begin), Place::message);
-        at = end;
-        if (word.verdict == Verdict::unchanged) continue;
-        verdict = word.verdict;
-        if (verdict != Verdict::changed) {
-            field = {};
-            return verdict;
-        }
-        hidden.append(field.substr(copied, begin - copied)).append(word.text);
-        copied = end;
-    }
-    if (copied != 0) field = arena.add(hidden.append(field.substr(copied)));
-    return verdict;
-}
-
-// `redacted`, then its words. The stricter of both verdicts.
-static Verdict put_back_line(std::string_view& field, const Redacted& redacted, Redactor& redactor, TextArena& arena) {
-    const auto verdict = redacted.verdict;  // it lies in the redactor, which is used again
-    if (!put_back(field, redacted, arena)) return verdict;
-    return std::max(verdict, hide_in_paths(field, redactor, arena));
-}
-
 bool RecordRedactor::redact_logs(Transaction& transaction) {
     if (!transaction.logs) return true;
     auto& redactor = redactor_of(transaction.service);
     auto logs = std::make_shared<TransactionLogs>(*transaction.logs);
     bool leaves = true;
-    TextArena arena;
-    const auto put = [&](std::string& text, const Redacted& redacted) {
-        std::string_view field = text;
-        const auto verdict = put_back_line(field, redacted, redactor, arena);
-        if (verdict != Verdict::unchanged) text = std::string(field);
-        leaves = leaves && verdict != Verdict::drop_record;
-        return verdict;
+    const auto put = [&leaves](std::string& text, const Redacted& redacted) {
+        if (redacted.verdict != Verdict::unchanged) text = std::string(redacted.text);
+        leaves = leaves && redacted.verdict != Verdict::drop_record;
+        return redacted.verdict;
     };
     for (auto& line : logs->lines) put(line.message, redactor.text(line.message, Place::message));
     std::erase_if(logs->attributes, [&](auto& attribute) {
@@ -130,14 +93,12 @@ bool RecordRedactor::redact(LogRecord& record, std::string_view service) {
     auto& redactor = redactor_of(service);
     auto& text = record.text;
     const auto raw = record.raw;
-    const auto whole = put_back_line(record.raw, redactor.text(raw, Place::message), redactor, text);
-    const bool clean = whole == Verdict::unchanged;
-    bool leaves = whole != Verdict::drop_record;
+    bool leaves = put_back(record.raw, redactor.text(raw, Place::message), text);
+    const bool clean = record.raw.data() == raw.data();
     // what stands in a clean line is clean; what was decoded from it is looked at by itself
     const auto free_text = [&](std::string_view& field) {
         if (field.empty() || (clean && lies_in(field, raw))) return;
-        const auto verdict = put_back_line(field, redactor.text(field, Place::message), redactor, text);
-        leaves = leaves && verdict != Verdict::drop_record;
+        leaves = put_back(field, redactor.text(field, Place::message), text) && leaves;
     };
     free_text(record.message);
     free_text(record.logger);
@@ -146,11 +107,10 @@ bool RecordRedactor::redact(LogRecord& record, std::string_view service) {
     if (!record.access.path.empty())
         leaves = put_back(record.access.path, redactor.path(record.access.path), text) && leaves;
     std::erase_if(record.attributes, [&](LogAttribute& attribute) {
-        const auto verdict =
-            put_back_line(attribute.value, redactor.field(attribute.key, attribute.value), redactor, text);
-        leaves = leaves && verdict != Verdict::drop_record;
-        if (verdict == Verdict::changed) attribute.type = AttributeType::string;
-        return verdict == Verdict::drop_field;
+        const auto value = redactor.field(attribute.key, attribute.value);
+        leaves = put_back(attribute.value, value, text) && leaves;
+        if (value.verdict == Verdict::changed) attribute.type = AttributeType::string;
+        return value.verdict == Verdict::drop_field;
     });
     leaves = put_back(record.request_id, redactor.text(record.request_id, Place::label)) && leaves;
     if (leaves) return true;

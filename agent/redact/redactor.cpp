@@ -217,22 +217,48 @@ void Redactor::search_query(std::string_view query, std::size_t offset) {
     }
 }
 
-void Redactor::search_segments(std::string_view path) {
+void Redactor::search_segments(std::string_view path, std::size_t offset) {
     bool behind_name = false;
     for (std::size_t begin = 0; begin < path.size();) {
         const auto end = std::min(path.find('/', begin), path.size());
         const auto segment = path.substr(begin, end - begin);
-        if (segment.find('%') != std::string_view::npos) search_decoded(segment, begin);
+        if (segment.find('%') != std::string_view::npos) search_decoded(segment, offset + begin);
         if (behind_name && worth_hiding(segment, Telling::random))
-            hide({begin, end}, RedactionPolicy::path_token_rule, segment);
+            hide({offset + begin, offset + end}, RedactionPolicy::path_token_rule, segment);
         behind_name = !segment.empty() && telling_name(segment) != FieldNames::not_found;
         begin = end + 1;
     }
 }
 
+void Redactor::search_text(std::string_view text) {
+    const auto found = search(text, 0);
+    if ((found & telling_bit) == 0 && text.find('%') == std::string_view::npos) return;
+    if (!findings_.empty()) {  // what is hidden already needs no second look, and must not take its word with it
+        unsearched_.assign(text);
+        for (const auto& [span, rule] : findings_)
+            std::fill(&unsearched_[span.begin], unsearched_.data() + span.end, ' ');
+        text = unsearched_;
+    }
+    search_words(text);
+}
+
+// Words that may be paths or URLs are read as such: "%20" is a space, and what follows /reset-token/ is one.
+void Redactor::search_words(std::string_view text) {
+    constexpr std::string_view ends = " \t\r\n\"'<>()";
+    for (auto at = text.find_first_of("/%"); at < text.size(); at = text.find_first_of("/%", at)) {
+        const auto begin = text.find_last_of(ends, at) + 1;  // npos + 1 is the text's beginning
+        const auto end = std::min(text.find_first_of(ends, at), text.size());
+        const auto word = text.substr(begin, end - begin);
+        const auto query = std::min(word.find('?'), word.size());
+        search_segments(word.substr(0, query), begin);
+        if (query < word.size()) search_query(word.substr(query + 1), begin + query + 1);
+        at = end;
+    }
+}
+
 std::span<const Finding> Redactor::find_text(std::string_view text) {
     findings_.clear();
-    search(text, 0);
+    search_text(text);
     return settle();
 }
 
@@ -242,7 +268,7 @@ std::span<const Finding> Redactor::find_field(std::string_view name, std::string
     const bool hidden = index != FieldNames::not_found &&
                         worth_hiding(value, policy_->names().names()[index].telling) &&
                         hide({0, value.size()}, RedactionPolicy::first_name_rule + index, value);
-    if (!hidden) search(value, 0);
+    if (!hidden) search_text(value);
     return settle();
 }
 
@@ -264,7 +290,7 @@ std::span<const Finding> Redactor::find_path(std::string_view path) {
     const auto query = std::min(path.find('?'), path.size());
     const auto target = path.substr(0, query);
     const auto found = search(target, 0);
-    if ((found & telling_bit) != 0 || target.find('%') != std::string_view::npos) search_segments(target);
+    if ((found & telling_bit) != 0 || target.find('%') != std::string_view::npos) search_segments(target, 0);
     if (query < path.size()) search_query(path.substr(query + 1), query + 1);
     return settle();
 }

@@ -46,7 +46,7 @@ public:
     Redactor(const Redactor&) = delete;
     Redactor& operator=(const Redactor&) = delete;
 
-    // Free text: patterns, and values behind telling names.
+    // Free text: patterns, values behind telling names, and words that may be paths or URLs as path() reads them.
     Redacted text(std::string_view text, Place place);
     // A value under its name: a telling name hides all of it, otherwise as text().
     Redacted field(std::string_view name, std::string_view value, Place place = Place::field);
@@ -85,7 +85,9 @@ private:
     void search_custom(std::string_view text, std::size_t offset);
     void search_decoded(std::string_view raw, std::size_t offset);
     void search_query(std::string_view query, std::size_t offset);
-    void search_segments(std::string_view path);
+    void search_segments(std::string_view path, std::size_t offset);
+    void search_text(std::string_view text);
+    void search_words(std::string_view text);
     bool hide(Span span, std::size_t rule, std::string_view value);
     bool hide_named(std::string_view name, std::string_view raw, std::size_t offset);
     [[nodiscard]] bool allowed(std::string_view value) const;
@@ -103,6 +105,7 @@ private:
     KeyedHash hash_;
     std::vector<Finding> findings_;
     std::vector<Span> spans_;
+    std::string unsearched_;
     std::string decoded_;
     std::string out_;
     std::vector<CachedName> name_cache_;

@@ -16,8 +16,8 @@ void check(std::span<const sonde::Finding> findings, std::size_t size) {
     }
 }
 
-// The bytes hidden are those that a search through the whole text by each expression hides. Of an address that is the
-// password of a URL only the password is.
+// The bytes hidden are those that a search through the whole text by each expression hides, and more only where words
+// may be paths. Of an address that is the password of a URL only the password is.
 void compare(std::span<const sonde::Finding> findings, std::string_view text) {
     using namespace sonde;
     static RedactionReference reference;
@@ -32,8 +32,9 @@ void compare(std::span<const sonde::Finding> findings, std::string_view text) {
         mark(wanted, span, rule == email ? '?' : '#');
     });
     for (const auto& finding : findings) mark(got, finding.span, '#');
+    const bool paths = text.find_first_of("/%") != std::string_view::npos;
     for (std::size_t i = 0; i < text.size(); ++i)
-        if (wanted[i] != '?' && wanted[i] != got[i]) std::abort();
+        if (wanted[i] != '?' && wanted[i] != got[i] && (wanted[i] == '#' || !paths)) std::abort();
 }
 
 }  // namespace

@@ -36,7 +36,9 @@ public:
         t.phase_ns[static_cast<std::size_t>(Phase::blocked)] = static_cast<std::int64_t>(duration_ns - queue_ns);
         for (std::uint32_t i = 0; i < count; ++i) cells[id].add(t);
     }
-    void step() {
+    void step() { step(encode()); }
+    // What was put in, as the history gives it.
+    std::string encode() {
         std::string encoded, all;
         CellWriter writer(all);
         for (std::uint32_t id = 0; id < cells.size(); ++id) {
@@ -46,6 +48,9 @@ public:
             writer.append(id, encoded);
             cells[id] = {};
         }
+        return all;
+    }
+    void step(const std::string& all) {
         evaluator.take_second(keys, now_s, all);
         ++now_s;
         inputs.now_s = now_s;
