@@ -14,14 +14,17 @@ std::string percent(double share) {
     return text;
 }
 
+std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
 void worsen(HealthReport& report, HealthState state) { report.state = std::max(report.state, state); }
 
 }  // namespace
 
 void HealthMonitor::sample(std::uint64_t now_s, std::uint64_t records_lost,
-                           const std::vector<const Delivery*>& deliveries) {
+                           const std::vector<const Delivery*>& deliveries, MemoryUse memory) {
     const std::lock_guard lock(mutex_);
     sampled_s_ = now_s;
+    memory_ = memory;
     if (records_lost != lost_) {
         lost_ = records_lost;
         lost_at_s_ = now_s;
@@ -105,6 +108,14 @@ HealthReport HealthMonitor::report(std::uint64_t now_s) const {
     }
     worsen(out, ring.state);
     out.components.push_back(std::move(ring));
+
+    if (memory_.max_bytes > 0) {
+        const bool within = memory_.resident_bytes <= memory_.max_bytes;
+        out.components.push_back({"memory", within ? HealthState::ok : HealthState::degraded,
+                                  mebibytes(memory_.resident_bytes) + " resident of " + mebibytes(memory_.max_bytes) +
+                                      (within ? "" : ": raise memory.max, or watch fewer processes")});
+        worsen(out, out.components.back().state);
+    }
 
     unsigned able = 0;
     for (const auto& [name, watched] : deliveries_) report_delivery(name, watched, now_s, out, able);

@@ -37,6 +37,11 @@ struct HealthThresholds {
     double healthy_sinks = 0.5;          // the system is failed when fewer of its sinks are able
 };
 
+struct MemoryUse {
+    std::uint64_t resident_bytes = 0;  // 0: not known
+    std::uint64_t max_bytes = 0;       // 0: no ceiling
+};
+
 // Remembers the counters of the last minutes, so that a state speaks of now and not of the agent's whole life.
 // sample() belongs to one thread (the pipeline's, about once a second); report() to any.
 class HealthMonitor {
@@ -44,7 +49,8 @@ public:
     explicit HealthMonitor(const HealthThresholds& thresholds = {}) : thresholds_(thresholds) {}
 
     // now_s: CLOCK_MONOTONIC, rising.
-    void sample(std::uint64_t now_s, std::uint64_t records_lost, const std::vector<const Delivery*>& deliveries);
+    void sample(std::uint64_t now_s, std::uint64_t records_lost, const std::vector<const Delivery*>& deliveries,
+                MemoryUse memory = {});
     [[nodiscard]] HealthReport report(std::uint64_t now_s) const;
     // Which stage hangs and since when; empty: none. Only a restart helps, so this is what /healthz asks. Any thread.
     [[nodiscard]] std::string stall(std::uint64_t now_s) const;
@@ -67,6 +73,7 @@ private:
     const HealthThresholds thresholds_;
     mutable std::mutex mutex_;
     std::uint64_t sampled_s_ = 0;  // 0: never
+    MemoryUse memory_;
     std::uint64_t lost_ = 0;
     std::uint64_t lost_at_s_ = 0;  // 0: never
     std::map<std::string, Watched> deliveries_;

@@ -1,5 +1,6 @@
 #include "agent/command/agent.hpp"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -8,6 +9,7 @@
 #include "agent/alert/alert_api.hpp"
 #include "agent/api/api.hpp"
 #include "agent/api/config_json.hpp"
+#include "agent/base/own_memory.hpp"
 #include "agent/command/agent_alerts.hpp"
 #include "agent/command/agent_samples.hpp"
 #include "agent/command/delivery_metrics.hpp"
@@ -108,6 +110,11 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     PipelineOptions options;
     options.policies = std::move(*policies);
     options.logs = AgentLogs::join_options(config.logs);
+    const auto memory = MemoryPlan::of(config.memory_max_bytes);
+    agent->memory_max_bytes_ = config.memory_max_bytes;
+    memory.apply(options.logs.correlator);
+    options.tracker = memory.tracker;
+    options.max_processes = memory.max_processes;
     // a recording has no kernel features: its processes are not this machine's
     options.read_proc = !features.empty();
     options.self_pid = options.read_proc ? static_cast<std::uint32_t>(::getpid()) : 0;
@@ -119,6 +126,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         ResourceOptions resource_options;
         resource_options.interval_s = config.resource_interval_s;
         resource_options.processes.named = config.processes;
+        resource_options.max_processes = memory.max_processes * 2;
         agent->labels_ = std::make_shared<LabelRedactor>(options.policies.redaction->common().front().policy);
         resource_options.redact = [labels = agent->labels_](std::string_view name, std::string_view value) {
             return labels->redact(name, value);
@@ -134,7 +142,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->kubernetes_ = std::move(*kubernetes);
         if (agent->kubernetes_)
             agent->pipeline_->set_kubernetes(agent->kubernetes_->directory(), config.kubernetes.pod_label);
-        agent->history_ = std::make_unique<History>();
+        agent->history_ = std::make_unique<History>(memory.history);
         agent->pipeline_->add(agent->history_->feed());
     }
     agent->rpc_metrics_ = std::make_shared<RpcMetrics>();
@@ -199,10 +207,11 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     agent->address_ = config.listen.substr(0, config.listen.rfind(':') + 1) + std::to_string(agent->server_->port());
 
     if (!config.events_directory.empty()) {
-        const auto opened = agent->open_event_files(config.events_directory);
+        const auto opened = agent->open_event_files(config.events_directory, memory);
         if (!opened) return opened.error();
     }
-    for (const auto& sink : config.sinks) {
+    for (auto sink : config.sinks) {
+        memory.apply(sink.queue);
         auto delivery = make_delivery(sink, {.collect = collect});
         if (!delivery) return delivery.error();
         for (const auto& other : agent->deliveries_)
@@ -224,7 +233,9 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
 }
 
 // Transactions and log lines have a file each: lines are many, and are kept for another time.
-Status Agent::open_event_files(const std::string& directory) {
+Status Agent::open_event_files(const std::string& directory, const MemoryPlan& memory) {
+    QueueOptions queue;
+    memory.apply(queue);
     FileSinkOptions transactions;
     transactions.directory = directory;
     auto logs = transactions;
@@ -235,7 +246,7 @@ Status Agent::open_event_files(const std::string& directory) {
         auto sink = FileSink::open(options);
         if (!sink) return sink.error();
         file_sinks_.emplace_back((*sink)->name(), (*sink)->status());
-        deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink)));
+        deliveries_.push_back(std::make_unique<Delivery>(std::move(*sink), queue.records));
         pipeline_->add(*deliveries_.back(), carries);
     }
     record_deliveries_.push_back(deliveries_.front().get());  // lines about alerts stand beside the transactions
@@ -334,7 +345,15 @@ void Agent::offer_alerts() {
 void Agent::sample_health(const EventSource& source) {
     std::vector<const Delivery*> deliveries;
     for (const auto& delivery : deliveries_) deliveries.push_back(delivery.get());
-    health_.sample(steady_ns() / ns_per_s, pipeline_->losses(source).lost_total(), deliveries);
+    const auto now_s = steady_ns() / ns_per_s;
+    auto resident = own_resident_bytes();
+    if (memory_max_bytes_ > 0 && resident > memory_max_bytes_ / 10 * 9 && now_s >= trimmed_s_ + 10) {
+        ::malloc_trim(0);  // milliseconds, for which the ring holds what comes
+        trimmed_s_ = now_s;
+        resident = own_resident_bytes();
+    }
+    health_.sample(now_s, pipeline_->losses(source).lost_total(), deliveries,
+                   {.resident_bytes = resident, .max_bytes = memory_max_bytes_});
 }
 
 Status Agent::stop(const EventSource& source) {

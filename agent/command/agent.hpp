@@ -12,6 +12,7 @@
 #include "agent/command/agent_logs.hpp"
 #include "agent/command/config_reloader.hpp"
 #include "agent/command/label_redactor.hpp"
+#include "agent/command/memory_plan.hpp"
 #include "agent/config/config.hpp"
 #include "agent/history/history.hpp"
 #include "agent/http/server.hpp"
@@ -64,7 +65,7 @@ public:
 private:
     Agent() = default;
     [[nodiscard]] std::vector<Sample> samples() const;
-    Status open_event_files(const std::string& directory);
+    Status open_event_files(const std::string& directory, const MemoryPlan& memory);
     void offer_alerts();
     Status start_alerts(const Config& config, const EventSource& source);
     void sample_health(const EventSource& source);
@@ -80,6 +81,8 @@ private:
     std::unique_ptr<TransactionObserver> process_observer_;
     std::unique_ptr<History> history_;  // null in a replay
     HealthMonitor health_;
+    std::uint64_t memory_max_bytes_ = 0;  // 0: no ceiling
+    std::uint64_t trimmed_s_ = 0;         // when what was free went back to the kernel, because memory was short
     std::unique_ptr<TransactionObserver> rpc_observer_;
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;

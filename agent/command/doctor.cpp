@@ -12,6 +12,7 @@
 #include "agent/command/machine_checks.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/http/server.hpp"
+#include "agent/probe/other_agents.hpp"
 #include "agent/probe/probe.hpp"
 #include "agent/probe/resource_probe.hpp"
 #include "sinks/file/write_channel.hpp"
@@ -75,6 +76,18 @@ Check check_address(const std::string& listen) {
     return {"address", CheckState::problem, server.error().what, server.error().hint};
 }
 
+// own: those that are meant to be there.
+Check check_agents(unsigned own) {
+    const auto agents = count_agents();
+    if (!agents) return {"agents", CheckState::ok, "not to be seen without CAP_SYS_ADMIN", {}};
+    if (*agents <= own)
+        return {"agents", CheckState::ok, own == 0 ? "none watches this machine yet" : "it is the only one", {}};
+    return {"agents", CheckState::warn,
+            std::to_string(*agents - own) + (own == 0 ? " watch" : " more watch") +
+                " this machine: each costs its traffic again",
+            "stop all but one; those of containers have a cgroup of their own in /proc/PID/cgroup of `pidof sonde`"};
+}
+
 }  // namespace
 
 int doctor_command(const DoctorOptions& options) {
@@ -86,8 +99,10 @@ int doctor_command(const DoctorOptions& options) {
     auto checks = check_machine();
     // a second set of programs beside a running agent's would watch everything twice
     if (agent_answers(agent)) {
+        checks.push_back(check_agents(1));
         add(checks, check_agent(agent));
     } else {
+        checks.push_back(check_agents(0));
         check_probes(config, checks);
         checks.push_back(check_address(config.listen));
         checks.push_back(check_file_writer());

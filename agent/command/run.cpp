@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "agent/command/run_privileges.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/privilege/service_manager.hpp"
+#include "agent/probe/other_agents.hpp"
 #include "agent/probe/probe.hpp"
 #include "agent/probe/resource_probe.hpp"
 #include "agent/probe/ring_source.hpp"
@@ -67,6 +69,14 @@ private:
     EndpointTable table_;
 };
 
+// A heap per thread would keep what each once needed, and only the pipeline's thread allocates much. What a scrape or a
+// reading of all processes needs for a moment goes back at once (a fixed threshold: glibc's own grows to 32 MiB).
+void use_little_memory() {
+    ::mallopt(M_ARENA_MAX, 2);
+    ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
 void greet(const Agent& agent, const Config& config, const std::vector<Feature>& features) {
     std::fprintf(stderr, "sonde %s watches this machine; metrics: http://%s/metrics\n", SONDE_VERSION,
                  agent.address().c_str());
@@ -90,6 +100,7 @@ void say_goodbye(const Agent& agent, const EventSource& source) {
 }  // namespace
 
 int run_command(const Config& config, const ConfigRequest& request) {
+    use_little_memory();
     const StopSignals signals;
     const ReloadSignal reload;
     std::signal(SIGUSR1, [](int) { FileSink::request_rotation(); });
@@ -99,10 +110,14 @@ int run_command(const Config& config, const ConfigRequest& request) {
     const auto& capture = config.logs.capture;
     auto probe = Probe::prepare(
         {.capture_bytes = config.capture_bytes,
-         .ring_bytes = config.ring_kib << 10,
+         .ring_bytes = MemoryPlan::of(config.memory_max_bytes).ring_kib(config.ring_kib) << 10,
          .log_bytes = capture.write_bytes,
          .logs = {.enabled = capture.enabled, .max_processes = capture.max_processes, .processes = capture.processes}});
     if (!probe) return report(probe.error());
+    if (const auto others = count_agents().value_or(0); others > 0)
+        std::fprintf(stderr,
+                     "note: %u other sonde%s this machine already; each costs its traffic again (sonde doctor)\n",
+                     others, others == 1 ? " watches" : "s watch");
     RunPrivileges privileges(config, (*probe)->late_uprobes_need_admin());
     auto source = RingSource::open(**probe);
     if (!source) return report(source.error());

@@ -28,6 +28,7 @@ struct Config {
     std::string events_directory;           // where the JSON lines go; empty: no file
     std::uint32_t capture_bytes = 512;      // payload bytes captured per head, 64 … 4096
     std::uint32_t ring_kib = 8192;          // size of the kernel's ring in KiB, a power of two
+    std::uint64_t memory_max_bytes = 0;     // resident memory at most; 0: tables up to their own bounds
     double resource_interval_s = 5.0;       // between two readings of processes, cgroups and the machine, seconds
     std::vector<std::string> processes;     // command names that get resource series of their own in any case
     std::vector<SinkOptions> sinks;         // besides that file; each name once

@@ -27,6 +27,12 @@ std::string wrong_network(const std::string& text) {
     return "expected an address, a prefix (10.0.0.0/8, 2001:db8::/32) or unix, found '" + text + "'";
 }
 
+std::string wrong_memory(const std::string& text) {
+    const auto bytes = parse_size(text).value_or(0);
+    if (bytes == 0 || bytes >= std::int64_t{64} << 20) return {};
+    return "expected 0, or 64MiB at least, which sonde needs, found '" + text + "'";
+}
+
 }  // namespace
 
 void describe_agent(Section<Config>& config) {
@@ -54,6 +60,13 @@ void describe_agent(Section<Config>& config) {
     });
     config.group("events", "Transactions as JSON lines.", [](auto& s) {
         s.text("directory", &Config::events_directory, "Where transactions.jsonl is written. Empty: no file.");
+    });
+    config.group("memory", "How much sonde itself may hold.", [](auto& s) {
+        s.size(
+             "max", &Config::memory_max_bytes,
+             "Resident memory at most: each table gets its share of it, what does not fit is evicted and counted, and "
+             "/health/detailed tells when it is passed all the same. 0: every table up to its own bound.")
+            .check(wrong_memory);
     });
     config.group("terminal", "The live table of `sonde run`.", [](auto& s) {
         s.duration("interval", &Config::interval_s, std::chrono::seconds(1), "Between two pictures.")

@@ -9,7 +9,7 @@ namespace {
 constexpr std::uint64_t tick_every_ns = 10'000'000;
 // Lines that are kept to be used again: those that wait to be joined and delivered at 25,000 a second.
 constexpr std::size_t pool_max = 8192;
-constexpr std::size_t pool_tries = 4;
+constexpr std::size_t pool_tries = 16;  // a few lines that are held for long must not make the pool grow
 
 }  // namespace
 

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <memory>
 
+#include "agent/base/own_memory.hpp"
+
 namespace sonde {
 namespace {
 
@@ -82,14 +84,6 @@ void add_losses(FamilyList& out, const LossMatrix& matrix) {
     }
 }
 
-// -1: /proc is not readable.
-double resident_bytes() {
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/self/statm", "re"), std::fclose);
-    unsigned long long total = 0, resident = 0;
-    if (!file || std::fscanf(file.get(), "%llu %llu", &total, &resident) != 2) return -1;
-    return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
-
 double open_fds() {
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc/self/fd"), ::closedir);
     if (!directory) return -1;
@@ -99,8 +93,12 @@ double open_fds() {
 }
 
 void add_process(FamilyList& out) {
-    if (const auto bytes = resident_bytes(); bytes >= 0)
-        out.add({"sonde_process_resident_memory_bytes", "Resident memory of the agent.", SampleType::gauge, {}, bytes});
+    if (const auto bytes = own_resident_bytes(); bytes > 0)
+        out.add({"sonde_process_resident_memory_bytes",
+                 "Resident memory of the agent.",
+                 SampleType::gauge,
+                 {},
+                 static_cast<double>(bytes)});
     if (const auto count = open_fds(); count >= 0)
         out.add(
             {"sonde_process_open_fds", "Number of file descriptors the agent has open.", SampleType::gauge, {}, count});

@@ -103,6 +103,7 @@ enum LogFlag : std::uint8_t {
 // all views good; copying would not, hence copy_from. One thread at a time.
 struct LogRecord {
     static constexpr std::size_t max_attributes = 64;
+    static constexpr std::size_t usual_attributes = 8;  // thousands of records wait: who has more grows
 
     std::uint64_t time_ns = 0;      // CLOCK_REALTIME as the line tells it; 0: the line tells none
     std::uint64_t observed_ns = 0;  // CLOCK_REALTIME when sonde read it (or the runtime wrote it: CRI, Docker)
@@ -125,7 +126,7 @@ struct LogRecord {
     std::string_view raw;  // the line or lines, without the last newline, repaired if they were not UTF-8
     TextArena text;        // owner of all views
 
-    LogRecord() { attributes.reserve(max_attributes); }
+    LogRecord() { attributes.reserve(usual_attributes); }
     LogRecord(LogRecord&&) = default;
     LogRecord& operator=(LogRecord&&) = default;
     LogRecord(const LogRecord&) = delete;

@@ -8,32 +8,11 @@
 #include "agent/model/event.hpp"
 #include "agent/pipeline/http2_session.hpp"
 #include "agent/pipeline/message_stream.hpp"
+#include "agent/pipeline/pending_requests.hpp"
 #include "agent/pipeline/websocket_session.hpp"
 #include "agent/protocol/forwarded.hpp"
 
 namespace sonde {
-
-// A request that waits for its response, or is getting it.
-struct PendingRequest {
-    Transaction transaction;
-    std::uint64_t first_ns = 0;  // CLOCK_MONOTONIC of the first request byte
-    std::uint64_t last_ns = 0;   // of the last request byte seen
-    std::uint32_t start_seq = 0;
-    std::uint32_t ack = 0;  // where the response was to begin, had nothing been outstanding
-    bool request_complete = false;
-    bool has_read = false;
-    bool arrival_known = true;
-    bool shares_read = false;  // an earlier request of the pipeline was read by the same call
-    bool response_seen = false;
-    bool is_connect_or_upgrade = false;
-    bool ambiguous = false;  // messages passed beside it whose heads were not captured: order does not pair it
-    std::uint64_t read_ns = 0;
-    ThreadClock read;
-    std::uint32_t reads_on_thread = 0;  // the thread's count of request reads just after this one
-    std::uint64_t response_first_ns = 0;
-    ThreadClock responded;                     // clock of the thread that sent the response's first byte
-    std::uint32_t reads_on_thread_at_end = 0;  // equal to reads_on_thread: nothing else was taken up in between
-};
 
 // A record of a segment that arrived behind a gap, until the gap is filled.
 struct HeldSegment {
@@ -60,9 +39,9 @@ struct Connection {
     Endpoint remote;
     MessageStream requests;
     MessageStream responses;
-    std::vector<PendingRequest> pending;  // oldest first
-    std::vector<HeldSegment> held;        // early segments; rare
-    bool request_fin = false;             // who has closed its direction
+    PendingRequests pending;
+    std::vector<HeldSegment> held;  // early segments; rare
+    bool request_fin = false;       // who has closed its direction
     bool response_fin = false;
     bool has_gap = false;  // requests that expect their response at gap_ack are ambiguous
     std::uint32_t gap_ack = 0;
@@ -86,12 +65,9 @@ struct Connection {
 
     // Ready for another socket; keeps its memory.
     void recycle() {
-        auto keep = std::move(pending);
         auto request_head = std::move(requests.head);
         auto response_head = std::move(responses.head);
         *this = Connection{};
-        keep.clear();
-        pending = std::move(keep);
         requests.head = std::move(request_head);
         responses.head = std::move(response_head);
     }

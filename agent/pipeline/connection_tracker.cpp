@@ -24,7 +24,7 @@ Connection& ConnectionTracker::find(std::uint64_t cookie, std::uint64_t time_ns,
         at->second->last_event_ns = time_ns;
         return *at->second;
     }
-    if (connections_.size() >= limits_.max_connections) evict_oldest();
+    if (connections_.size() >= limits_.max_connections) evict_old();
     Connection* made = nullptr;
     if (spare_.empty()) {
         made = connections_.emplace(cookie, std::make_unique<Connection>()).first->second.get();
@@ -51,15 +51,22 @@ void ConnectionTracker::release(Table::iterator at) {
     stats_.connections.store(connections_.size(), std::memory_order_relaxed);
 }
 
-// Rare and linear: the table is full of connections whose end was lost, or the limit is too small.
-void ConnectionTracker::evict_oldest() {
-    const auto oldest = std::min_element(connections_.begin(), connections_.end(), [](const auto& a, const auto& b) {
-        return a.second->last_event_ns < b.second->last_event_ns;
-    });
-    if (oldest == connections_.end()) return;
+// The oldest of a few that stand behind those of the last look: a full table costs no walk through all of it.
+void ConnectionTracker::evict_old() {
+    constexpr std::size_t candidates = 16;
+    const auto buckets = connections_.bucket_count();
+    std::uint64_t oldest = 0, oldest_ns = UINT64_MAX;
+    std::size_t seen = 0;
+    for (std::size_t i = 0; i < buckets && seen < candidates; ++i) {
+        evict_bucket_ = (evict_bucket_ + 1) % buckets;
+        for (auto at = connections_.begin(evict_bucket_); at != connections_.end(evict_bucket_); ++at, ++seen)
+            if (at->second->last_event_ns < oldest_ns) oldest = at->first, oldest_ns = at->second->last_event_ns;
+    }
+    if (seen == 0) return;
     bump(stats_.evicted_connections);
-    end_websocket(*oldest->second, 0);
-    release(oldest);
+    const auto at = connections_.find(oldest);
+    end_websocket(*at->second, 0);
+    release(at);
 }
 
 void ConnectionTracker::on(const ConnOpen& event) {

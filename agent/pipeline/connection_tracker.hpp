@@ -55,7 +55,7 @@ private:
     Connection& find(std::uint64_t cookie, std::uint64_t time_ns, bool is_server);
     void release(Table::iterator at);
     void end_websocket(Connection& c, std::uint64_t now_ns);
-    void evict_oldest();
+    void evict_old();
 
     const TrackerLimits limits_;
     std::int64_t realtime_offset_ns_ = 0;
@@ -68,6 +68,7 @@ private:
     Http1Exchange http1_;
     Http2Exchange http2_;
     Table connections_;                    // after the exchanges: sessions deliver through theirs
+    std::size_t evict_bucket_ = 0;         // where the last look for an old one ended
     std::vector<Table::node_type> spare_;  // recycled connections with their memory
 };
 

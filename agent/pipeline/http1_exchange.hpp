@@ -14,7 +14,7 @@
 namespace sonde {
 
 // The HTTP/1 part of a connection: message boundaries by sequence number (http1_exchange.cpp), pairing in order (RFC
-// 9112 §9.3.2) and what becomes of it (http1_pairing.cpp). Holds no state of its own: that is in the Connection.
+// 9112 §9.3.2) and what becomes of it (http1_pairing.cpp). Its state is in the Connection.
 // Pipeline thread only.
 class Http1Exchange {
 public:
@@ -89,6 +89,7 @@ private:
     WebSocketEvents* const websockets_;
     const Deliver deliver_;
     RequestObserver* observer_ = nullptr;
+    PendingRequests::Pool pool_;
 };
 
 }  // namespace sonde

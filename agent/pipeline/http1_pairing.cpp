@@ -45,14 +45,14 @@ void Http1Exchange::tell_sent(Connection& c, PendingRequest& request, const Thre
 
 void Http1Exchange::drop_pending(Connection& c) {
     if (observer_ != nullptr)
-        for (const auto& request : c.pending) observer_->request_dropped(request.transaction.trace.span_id);
+        for (auto& request : c.pending) observer_->request_dropped(request.transaction.trace.span_id);
     c.pending.clear();
 }
 
 void Http1Exchange::take_request(Connection& c, const RequestHead& head, const Head& event) {
     drop_lost_responses(c, event.ack);
     if (c.pending.size() >= limits_.max_pipelined) return make_unreadable(c);
-    auto& request = c.pending.emplace_back();
+    auto& request = c.pending.add(pool_);
     auto& t = request.transaction;
     t.cookie = event.cookie;
     t.side = c.side;
@@ -239,7 +239,7 @@ void Http1Exchange::deliver_front(Connection& c, Outcome outcome) {
     fill_transaction(c, request, outcome);
     const bool who = request.has_read || c.side == Side::client;
     deliver_(request.transaction, who ? request.read.pid : 0);
-    c.pending.erase(c.pending.begin());
+    c.pending.pop_front(pool_);
 }
 
 void Http1Exchange::fill_transaction(Connection& c, PendingRequest& request, Outcome outcome) {

@@ -55,6 +55,7 @@ Pipeline::Pipeline(const PipelineOptions& options, HttpMetrics& metrics)
       redactor_(options.policies.redaction->common()),
       sampler_(options.policies.sampling, [this](const Transaction& t, bool must) { deliver(t, must); }),
       processes_({.read_proc = options.read_proc,
+                  .max_processes = options.max_processes,
                   .redact =
                       [this](Process& process) {
                           process.runtime = runtime_from_executable(process.exe).name;

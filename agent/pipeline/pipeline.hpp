@@ -44,6 +44,7 @@ public:
 
 struct PipelineOptions {
     TrackerLimits tracker{};
+    std::size_t max_processes = ProcessTableOptions{}.max_processes;
     std::uint32_t self_pid = 0;  // its transactions are left out; 0: none are
     bool read_proc = true;       // false in a replay: the processes of a recording are not those of this machine
     PipelinePolicies policies{};

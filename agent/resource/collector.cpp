@@ -20,6 +20,7 @@ ResourceCollector::ResourceCollector(ResourceOptions options, std::unique_ptr<Re
     : options_(std::move(options)),
       source_(std::move(source)),
       http_(http),
+      account_(options_.max_processes),
       processes_(options_.processes),
       cgroups_(options_.max_cgroups, options_.processes.proc_root),
       out_(options_.redact) {}

@@ -20,6 +20,7 @@ namespace sonde {
 struct ResourceOptions {
     double interval_s = 5;  // between two rounds; 0.1 at least
     ProcessLimits processes;
+    std::size_t max_processes = ProcessAccount::usual_max_processes;
     std::size_t max_cgroups = 64;  // per hierarchy
     LabelFilter redact{};          // on the collector's thread; empty: labels are shown as they are
 };

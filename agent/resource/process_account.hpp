@@ -73,7 +73,8 @@ struct AccountedProcess {
 // two rounds are there as well, ended. One thread.
 class ProcessAccount {
 public:
-    explicit ProcessAccount(std::size_t max_processes = 32768) : max_processes_(max_processes) {}
+    static constexpr std::size_t usual_max_processes = 32768;
+    explicit ProcessAccount(std::size_t max_processes = usual_max_processes) : max_processes_(max_processes) {}
 
     // The first round counts from zero on; after it every nanosecond that any process used is in exactly one delta.
     void update(const ResourceReading& reading);

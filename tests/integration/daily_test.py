@@ -9,7 +9,8 @@ import subprocess
 import threading
 import unittest
 
-from harness import SONDE, Process, SondeTest, free_port, wait_for
+import yaml
+from harness import SONDE, Process, Sonde, SondeTest, free_port, wait_for
 from terminal import Terminal
 
 
@@ -263,6 +264,37 @@ class Doctor(DailyTest):
         for name in ("agent", "packets", "pipeline", "ring", "queue/file", "sink/file", "events"):
             self.assertEqual(checks[name]["state"], "ok", checks[name])
         self.assertNotIn("address", checks)
+
+    def test_a_second_agent(self):
+        def more(check):
+            return int(check["text"].split()[0]) if check["state"] == "warn" else 0
+
+        address = f"127.0.0.1:{free_port()}"
+        before = more(self.checks("--listen", address)["agents"])  # of this machine's own
+        _, agent = self.start_both()
+        own = self.checks("--listen", f"127.0.0.1:{agent.port}")["agents"]
+        self.assertEqual(more(own), before, own)
+        self.expect(self.checks("--listen", address)["agents"], "warn", f"{before + 1} watch this machine", "stop all but one")
+        (self.directory / "second").mkdir()
+        second = self.start(Sonde(self.directory / "second"))
+        wait_for(lambda: "this machine already" in second.output(), "the second one tells")
+
+    def test_a_queue_is_nearly_full(self):
+        nginx = self.start_nginx()
+        (nginx.root / "www" / "file").write_bytes(b"x")
+        with socket.socket() as hangs:  # takes connections and never answers
+            hangs.bind(("127.0.0.1", 0))
+            hangs.listen(64)
+            config = self.directory / "sonde.yaml"
+            config.write_text(yaml.safe_dump({"sinks": {"slow": {
+                "type": "http", "http": {"url": f"http://127.0.0.1:{hangs.getsockname()[1]}/", "timeout": "60s"},
+                "queue": {"records": 1024}, "batch": {"records": 10}}}}))
+            agent = self.start_sonde("--config", str(config))
+            address = f"127.0.0.1:{agent.port}"
+            with Load(nginx):
+                checks = wait_for(lambda: (seen := self.checks("--listen", address))["queue/slow"]["state"] != "ok" and seen,
+                                  "doctor sees the queue", 60)
+            self.expect(checks["queue/slow"], "warn", "%", "make it faster, or sample")
 
     def test_ring_overflows(self):
         nginx, agent = self.start_both("--ring-kib", "4")

@@ -155,7 +155,7 @@ class SondeTest(unittest.TestCase):
 class Nginx(Process):
     """nginx with a prefix of its own; its access log is the truth that sonde is held to."""
 
-    def __init__(self, directory, locations="", workers=1, tls=None):
+    def __init__(self, directory, locations="", workers=1, tls=None, connections=1024):
         """tls: (certificate, key) files: HTTPS instead of HTTP."""
         self.port = free_port()
         self.root = pathlib.Path(directory) / "nginx"
@@ -170,7 +170,7 @@ worker_processes {workers};
 daemon off;
 pid {self.root}/nginx.pid;
 error_log {self.root}/error.log warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections {connections}; }}
 http {{
   log_format truth '$status $bytes_sent $body_bytes_sent $request_length $request_method $request_uri';
   access_log {self.access_log} truth;

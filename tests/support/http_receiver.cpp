@@ -113,6 +113,7 @@ SSL_CTX* make_context(const ReceiverTls& tls) {
 }  // namespace
 
 HttpReceiver::HttpReceiver(Script script, ReceiverTls tls) : script_(std::move(script)), tls_(std::move(tls)) {
+    std::signal(SIGPIPE, SIG_IGN);  // clients go away in the middle of handshakes
     if (!tls_.certificate.empty()) tls_context_ = make_context(tls_);
     listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};

@@ -210,6 +210,19 @@ TEST(HealthMonitor, PipelineAndLosses) {
     EXPECT_EQ(monitor.report(200).state, HealthState::ok) << "a loss long ago";
 }
 
+TEST(HealthMonitor, Memory) {
+    HealthMonitor monitor;
+    monitor.sample(1, 0, {}, {.resident_bytes = 90 << 20, .max_bytes = 0});
+    EXPECT_EQ(monitor.report(1).components.size(), 2U) << "no ceiling, no word";
+    monitor.sample(2, 0, {}, {.resident_bytes = 90 << 20, .max_bytes = 96 << 20});
+    EXPECT_EQ(monitor.report(2).state, HealthState::ok);
+    monitor.sample(3, 0, {}, {.resident_bytes = 97 << 20, .max_bytes = 96 << 20});
+    const auto report = monitor.report(3);
+    EXPECT_EQ(report.state, HealthState::degraded);
+    EXPECT_EQ(report.components.back().name, "memory");
+    EXPECT_EQ(report.components.back().reason, "97 MiB resident of 96 MiB: raise memory.max, or watch fewer processes");
+}
+
 class BrokenSink final : public Sink {
 public:
     [[nodiscard]] std::string_view name() const override { return "broken"; }
