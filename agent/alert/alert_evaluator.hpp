@@ -17,7 +17,8 @@
 namespace sonde {
 
 // Compares what was seen with the rules and leads the alerts' lives. Rules that ask for the same quantity over the same
-// window share its column: a rule that no row breaches costs one comparison a second, any other one per row. One thread.
+// window share its column: a rule that no row breaches costs one comparison a second, any other one per row. One
+// thread.
 class AlertEvaluator {
 public:
     AlertEvaluator(std::vector<AlertRule> rules, std::function<double(std::uint32_t pid)> descriptor_limit = {});

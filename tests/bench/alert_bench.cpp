@@ -42,7 +42,7 @@ void evaluate(benchmark::State& state) {
         world.add(id, 1, id % 50 == 0 ? 500 : 200, (1 + id % 40) * ms, ms / 4);
         world.add(id, 1, 200, (1 + id % 40) * ms, ms / 4);
     }
-    const auto cells = world.encode();  // what the history gives, each second the same
+    const auto cells = world.encode();                // what the history gives, each second the same
     for (int s = 0; s < 330; ++s) world.step(cells);  // windows full
     const auto begin = std::chrono::steady_clock::now();
     for (auto _ : state) world.step(cells);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <csignal>
 #include <stdexcept>
 
 namespace sonde {
