@@ -294,7 +294,7 @@ class Doctor(DailyTest):
             with Load(nginx):
                 checks = wait_for(lambda: (seen := self.checks("--listen", address))["queue/slow"]["state"] != "ok" and seen,
                                   "doctor sees the queue", 60)
-            self.expect(checks["queue/slow"], "warn", "%", "make it faster, or sample")
+            self.expect(checks["queue/slow"], "warn", "of 1024 places in use", "make it faster, or sample")
 
     def test_ring_overflows(self):
         nginx, agent = self.start_both("--ring-kib", "4")
