@@ -14,11 +14,17 @@ command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)  # fetches the tools of tests/console
 ensure_packages "${packages[@]}"
 
+# What fails does not keep the rest from running: one run tells all that is wrong.
+failed=()
 # short runs here; longer ones: tests/fuzz/run.sh SECONDS
-bash tests/fuzz/run.sh "${FUZZ_SECONDS:-5}"
+bash tests/fuzz/run.sh "${FUZZ_SECONDS:-5}" || failed+=(fuzzers)
 build fuzz unit_tests
 echo "unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"
-ctest --test-dir build/fuzz --output-on-failure --parallel "$(nproc)"
+ctest --test-dir build/fuzz --output-on-failure --parallel "$(nproc)" || failed+=("unit tests")
 build release integration_programs
-ctest --test-dir build/release --output-on-failure --label-regex integration
-bash tests/kernels/run.sh
+ctest --test-dir build/release --output-on-failure --label-regex integration || failed+=("integration tests")
+bash tests/kernels/run.sh || failed+=(kernels)
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${failed[@]}" >&2
+    exit 1
+fi

@@ -1,10 +1,11 @@
-// Takes the pictures of docs/pictures: pictures.mjs [DIRECTORY]. A real agent under the demo's load, in its trouble.
+// Takes pictures of the console, to look at and for docs/pictures: pictures.mjs DIRECTORY. A real agent under the demo's load,
+// in its trouble.
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { api, launch_browser, open_page, root, Stage, until } from "./support.js";
+import { api, launch_browser, open_page, Stage, until } from "./support.js";
 
-const directory = process.argv[2] ?? path.join(root, "docs/pictures");
+const directory = process.argv[2] ?? "build/pictures";
 const stage = new Stage();
 let browser;
 try {
