@@ -13,6 +13,8 @@ from harness import PYTHON, Process, SondeTest, accepts, free_port, metric_sum, 
 TRIGGERS = pathlib.Path(__file__).resolve().parents[1] / "triggers"
 
 
+GAPS = "sonde_http2_gaps_total"
+
 class Http2(SondeTest):
     def start_nghttpd(self, *arguments):
         self.www = self.directory / "www"
@@ -38,7 +40,21 @@ class Http2(SondeTest):
                                *arguments], capture_output=True, text=True, cwd=self.directory)
         return [line.split() for line in done.stdout.splitlines()]
 
-    def check_load(self, requests, body, path, *arguments):
+    def until_all_was_seen(self, run):
+        """The kernel gives a direction up when a piece comes more than some 400 µs after those behind it (bpf/http2.bpf.h):
+        on a machine whose CPUs stand still for longer that happens. It is counted as a gap, and the streams are marked, never
+        wrong: run() checks that and returns the number of gaps. Then it is made again: nothing else may differ."""
+        for _ in range(4):
+            gaps = run()
+            if gaps == 0:
+                return
+            print(f"{gaps:.0f} gaps: once more")
+        self.fail("frames were missing in each of four runs")
+
+    def check_load(self, *arguments):
+        self.until_all_was_seen(lambda: self.load(*arguments))
+
+    def load(self, requests, body, path, *arguments):
         port = self.start_nghttpd()
         sonde = self.start_sonde()
         succeeded, data, total = self.h2load(port, path, requests, *arguments)
@@ -47,8 +63,12 @@ class Http2(SondeTest):
                   "server_port": str(port)}
         for side in ("server", "client"):
             count = f"http_{side}_request_duration_seconds_count"
-            wait_for(lambda: metric_sum(sonde.metrics(), count, **labels) >= requests, f"{requests} on the {side} side")
+            wait_for(lambda: metric_sum(metrics := sonde.metrics(), GAPS) > 0 or metric_sum(metrics, count, **labels) >= requests,
+                     f"{requests} on the {side} side")
         metrics = sonde.metrics()
+        if gaps := metric_sum(metrics, GAPS):
+            sonde.stop()
+            return gaps
         lost = [line for line in metrics.splitlines() if line.startswith("sonde_records_lost_total") and not line.endswith(" 0")]
         self.assertEqual(lost, [])
         for counter in ("gaps", "joined", "unreadable_blocks", "unknown_fields", "unmatched_responses", "orphan_records",
@@ -72,6 +92,7 @@ class Http2(SondeTest):
         self.assertEqual({t["process"]["comm"] for t in server}, {"nghttpd"}, server[0]["process"])
         self.assertTrue(all(0 <= t["phases"]["queue_ns"] <= t["duration_ns"] for t in server))
         print(f"h2load {path}: {requests} requests, {data} bytes of DATA, equal on both sides")
+        return 0
 
     def test_many_small_streams(self):
         self.check_load(20_000, 1000, "/small", "-c", "8", "-m", "32")
@@ -80,6 +101,9 @@ class Http2(SondeTest):
         self.check_load(60, 3_000_000, "/large", "-c", "3", "-m", "8")
 
     def test_curl_with_prior_knowledge(self):
+        self.until_all_was_seen(self.curl_with_prior_knowledge)
+
+    def curl_with_prior_knowledge(self):
         port = self.start_nghttpd()
         sonde = self.start_sonde()
         base = f"http://127.0.0.1:{port}"
@@ -94,13 +118,24 @@ class Http2(SondeTest):
         self.assertEqual(len(sent), 40)
         truth = collections.Counter((method, path, int(code), body, int(size), "http/2")
                                     for method, path, body, version, code, size, _ in sent if version == "2")
+        for side in ("server", "client"):
+            count = f"http_{side}_request_duration_seconds_count"
+            wait_for(lambda: metric_sum(sonde.metrics(), count, server_port=str(port)) >= sum(truth.values()), f"all are seen ({side})")
+        gaps = metric_sum(sonde.metrics(), GAPS)
         self.assertEqual(sonde.stop(), 0)
         for side in ("server", "client"):
             seen = collections.Counter((t["method"], t["path"], t["status"], t["request_body_bytes"],
                                         t["response_body_bytes"], t["protocol"])
                                        for t in sonde.transactions(side, port))
-            self.assertEqual(seen, truth, (side, seen - truth, truth - seen))
+            if gaps:
+                marked = [row for row in (seen - truth).elements() if None in row]
+                self.assertEqual(len(marked), (seen - truth).total(), (side, seen - truth, truth - seen))
+            else:
+                self.assertEqual(seen, truth, (side, seen - truth, truth - seen))
+        if gaps:
+            return gaps
         print(f"curl: {sum(truth.values())} requests, statuses and sizes equal on both sides")
+        return 0
 
     def test_upgrade(self):
         backend = self.start_nghttpd()

@@ -76,10 +76,21 @@ class Servers(SondeTest):
         print(f"http.server: {len(seen)} server and {len(client)} client transactions equal")
 
     def test_node_http_server(self):
+        # a connection that the kernel refused its storage is lost, and counted (truth_test.py): then once more
+        for _ in range(2):
+            try:
+                return self.node_http_server()
+            except AssertionError as error:
+                if not any(line["type"] == "loss" and line["lost"] for line in self.sonde.lines()):
+                    raise
+                print(f"records were lost, and counted: once more ({error})")
+        self.node_http_server()
+
+    def node_http_server(self):
         port = free_port()
         self.start(Process(["node", str(TRIGGERS / "node_server.js"), str(port)]))
         wait_for(lambda: accepts(port), "the Node server listens")
-        sonde = self.start_sonde()
+        sonde = self.sonde = self.start_sonde()
         base = f"http://127.0.0.1:{port}"
         sent = self.curl(*self.discard([f"{base}/", f"{base}/missing", f"{base}/fail", f"{base}/chunked"] * 25))
         sizes = [0, 1, 10_000, 2_000_000]  # curl announces the last one with Expect: 100-continue

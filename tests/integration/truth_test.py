@@ -21,6 +21,14 @@ class Truth(SondeTest):
         rows = [(by_name[name], load, "http/1.1", False) for name, load in ROWS]
         rows += [(by_name[name], load, "h2", tls) for name, load, tls in HTTP2_ROWS]
         wrong = print_matrix(rows)
+        # From Linux 6.18 on the kernel refuses a socket's storage now and then (bpf/packet.bpf.c): a connection is lost, and
+        # counted. Such a row says so, and is measured again: nothing else may differ.
+        for _ in range(2):
+            lossy = {(row.server, row.load) for row in wrong if "sonde counts as lost" in row.why}
+            again = [row for row in rows if (row[0].name, row[1]) in lossy]
+            if not again:
+                break
+            wrong = [row for row in wrong if (row.server, row.load) not in lossy] + print_matrix(again)
         self.assertEqual([f"{row.server} under {row.load}: {row.why}" for row in wrong], [])
 
 
