@@ -218,14 +218,15 @@ void Redactor::search_query(std::string_view query, std::size_t offset) {
 }
 
 void Redactor::search_segments(std::string_view path, std::size_t offset) {
-    bool behind_name = false;
+    std::string_view before;  // the segment before this one
     for (std::size_t begin = 0; begin < path.size();) {
         const auto end = std::min(path.find('/', begin), path.size());
         const auto segment = path.substr(begin, end - begin);
         if (segment.find('%') != std::string_view::npos) search_decoded(segment, offset + begin);
-        if (behind_name && worth_hiding(segment, Telling::random))
+        // few segments look random: names are looked up for these only
+        if (!before.empty() && worth_hiding(segment, Telling::random) && telling_name(before) != FieldNames::not_found)
             hide({offset + begin, offset + end}, RedactionPolicy::path_token_rule, segment);
-        behind_name = !segment.empty() && telling_name(segment) != FieldNames::not_found;
+        before = segment;
         begin = end + 1;
     }
 }
