@@ -11,14 +11,13 @@ import unittest
 from harness import PYTHON, Process, SondeTest, accepts, free_port, metric_sum, wait_for
 
 TRIGGERS = pathlib.Path(__file__).resolve().parents[1] / "triggers"
-
-
 GAPS = "sonde_http2_gaps_total"
+
 
 class Http2(SondeTest):
     def start_nghttpd(self, *arguments):
         self.www = self.directory / "www"
-        self.www.mkdir()
+        self.www.mkdir(exist_ok=True)
         (self.www / "small").write_bytes(b"a" * 1000)
         (self.www / "large").write_bytes(b"b" * 3_000_000)
         port = free_port()
