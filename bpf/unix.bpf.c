@@ -136,6 +136,28 @@ static __always_inline int on_bytes(struct unix_conn *uc, struct sock *sk, const
 	return 0;
 }
 
+/* From 6.18 on a storage comes from an allocator that gives up where another CPU holds its lock: a socket is worth a
+ * few tries. */
+static __always_inline struct unix_conn *unix_conn__make(struct sock *sk)
+{
+	struct unix_conn *uc;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		uc = bpf_sk_storage_get(&unix_conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (uc)
+			return uc;
+	}
+	emit__lost_before_reserve(SONDE_REC_CONN_OPEN, SONDE_LOSS_MAP_FULL);
+	return 0;
+}
+
+/* made: bytes were moved, so it is made where there is none. */
+static __always_inline struct unix_conn *unix_conn__of(struct sock *sk, int made)
+{
+	return made ? unix_conn__make(sk) : bpf_sk_storage_get(&unix_conns, sk, 0, 0);
+}
+
 /* In the receiver's storage: when this socket's bytes reached it. */
 static __always_inline void note_arrival(struct sock *sk, const struct unix_conn *uc)
 {
@@ -152,7 +174,7 @@ static __always_inline void note_arrival(struct sock *sk, const struct unix_conn
 		return;
 	to = bpf_sk_storage_get(&unix_conns, peer, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!to)
-		return;
+		return; /* the peer's own call makes it, or counts the loss */
 	to->peer_cookie = uc->conn.cookie;
 	/* each send is a buffer of its own in the queue (unix_stream_sendmsg) */
 	waiting = peer->sk_receive_queue.qlen;
@@ -211,13 +233,8 @@ int BPF_PROG(unix_send_length, struct sock *sk, int ret, int flags)
 
 	if (!is_unix_stream(sk) || ret == 0)
 		return 0;
-	uc = bpf_sk_storage_get(&unix_conns, sk, 0, ret > 0 ? BPF_SK_STORAGE_GET_F_CREATE : 0);
-	if (!uc) {
-		if (ret > 0)
-			emit__lost_before_reserve(SONDE_REC_CONN_OPEN, SONDE_LOSS_MAP_FULL);
-		return 0;
-	}
-	if (uc->conn.state == CONN_IGNORED)
+	uc = unix_conn__of(sk, ret > 0);
+	if (!uc || uc->conn.state == CONN_IGNORED)
 		return 0;
 	if (ret < 0) {
 		if (ret == -EPIPE)
@@ -242,13 +259,8 @@ int BPF_PROG(unix_recv_length, struct sock *sk, int ret, int flags)
 
 	if (!is_unix_stream(sk) || ret < 0 || (flags & MSG_PEEK))
 		return 0;
-	uc = bpf_sk_storage_get(&unix_conns, sk, 0, ret > 0 ? BPF_SK_STORAGE_GET_F_CREATE : 0);
-	if (!uc) {
-		if (ret > 0)
-			emit__lost_before_reserve(SONDE_REC_CONN_OPEN, SONDE_LOSS_MAP_FULL);
-		return 0;
-	}
-	if (uc->conn.state == CONN_IGNORED)
+	uc = unix_conn__of(sk, ret > 0);
+	if (!uc || uc->conn.state == CONN_IGNORED)
 		return 0;
 	if (ret == 0) {
 		if ((sk->sk_shutdown & SHUTDOWN_BOTH) == SHUTDOWN_BOTH)

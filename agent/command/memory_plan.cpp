@@ -46,7 +46,7 @@ void MemoryPlan::apply(QueueOptions& queue) const {
 
 std::uint32_t MemoryPlan::ring_kib(std::uint32_t wanted) const {
     if (max_bytes == 0) return wanted;
-    const auto most = std::bit_floor(max_bytes / 8 / 2 / 1024);
+    const auto most = std::bit_floor(max_bytes / 16 / 1024);
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, most));
 }
 

@@ -15,15 +15,14 @@ struct MemoryPlan {
     // Resident memory of an agent that has seen nothing yet, and of what does not shrink: the program, its libraries,
     // probes, rules, what a reading of all processes takes. tests/bench/memory.py.
     static constexpr std::uint64_t fixed_bytes = std::uint64_t{44} << 20;
-    static constexpr std::uint64_t least_bytes = std::uint64_t{64} << 20;
 
-    // max_bytes: resident memory at most, from least_bytes on; 0: every table up to its own bound.
+    // max_bytes: resident memory at most, from Config::least_memory_bytes on; 0: every table up to its own bound.
     static MemoryPlan of(std::uint64_t max_bytes);
 
     // Takes the plan's sizes, where they are smaller.
     void apply(CorrelatorOptions& correlator) const;
     void apply(QueueOptions& queue) const;
-    // The kernel's ring, KiB, a power of two: it is mapped twice, so it may take an eighth of the ceiling that way.
+    // The kernel's ring, KiB, a power of two: a sixteenth of the ceiling at most.
     [[nodiscard]] std::uint32_t ring_kib(std::uint32_t wanted) const;
 
     std::uint64_t max_bytes = 0;

@@ -69,11 +69,9 @@ private:
     EndpointTable table_;
 };
 
-// A heap per thread would keep what each once needed; the pipeline, which allocates next to nothing once it is warm,
-// loses nothing by sharing one. What a scrape or a reading of all processes needs for a moment goes back at once (a
-// fixed threshold: glibc's own grows to 32 MiB).
+// What a scrape or a reading of all processes needs for a moment goes back at once: fixed thresholds, since glibc's own
+// grow to 32 MiB. Heaps stay one per thread: none waits for the pipeline's.
 void use_little_memory() {
-    ::mallopt(M_ARENA_MAX, 2);
     ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
     ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
 }

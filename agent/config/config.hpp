@@ -22,13 +22,15 @@ namespace sonde {
 // What can be chosen. Each default is what a first run on a laptop needs. Keys, units and ranges for those who write
 // configurations stand in agent/config/section_*.cpp, which fill it.
 struct Config {
+    static constexpr std::uint64_t least_memory_bytes = std::uint64_t{64} << 20;
+
     std::string profile = "development";    // development, staging or production (agent/config/profile.hpp)
     std::string listen = "127.0.0.1:9745";  // HOST:PORT of /metrics, /healthz, /readyz
     HttpServerOptions http;                 // token, allow_anonymous
     std::string events_directory;           // where the JSON lines go; empty: no file
     std::uint32_t capture_bytes = 512;      // payload bytes captured per head, 64 … 4096
     std::uint32_t ring_kib = 8192;          // size of the kernel's ring in KiB, a power of two
-    std::uint64_t memory_max_bytes = 0;     // resident memory at most; 0: tables up to their own bounds
+    std::uint64_t memory_max_bytes = 0;     // resident memory at most: 0 (tables up to their own bounds) or 64 MiB on
     double resource_interval_s = 5.0;       // between two readings of processes, cgroups and the machine, seconds
     std::vector<std::string> processes;     // command names that get resource series of their own in any case
     std::vector<SinkOptions> sinks;         // besides that file; each name once

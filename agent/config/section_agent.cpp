@@ -28,9 +28,10 @@ std::string wrong_network(const std::string& text) {
 }
 
 std::string wrong_memory(const std::string& text) {
-    const auto bytes = parse_size(text).value_or(0);
-    if (bytes == 0 || bytes >= std::int64_t{64} << 20) return {};
-    return "expected 0, or 64MiB at least, which sonde needs, found '" + text + "'";
+    const auto bytes = static_cast<std::uint64_t>(parse_size(text).value_or(0));
+    if (bytes == 0 || bytes >= Config::least_memory_bytes) return {};
+    return "expected 0, or " + std::to_string(Config::least_memory_bytes >> 20) +
+           "MiB at least, which sonde needs, found '" + text + "'";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -16,6 +17,11 @@ namespace {
 constexpr std::size_t batch_records = 256;
 // Records per poll: under a load that never lets up, the caller still gets to its clock.
 constexpr std::size_t poll_records_max = 65536;
+
+// Of the kernel's second mapping of the data only as much is taken as a record may reach beyond the ring's end: all its
+// pages count as resident from the start.
+constexpr std::size_t overlap_bytes = 64 << 10;
+static_assert(overlap_bytes >= 2 * SONDE_LOG_MAX, "the longest record is a log line");
 
 // A response whose end waits in the kernel is told this long after, and at most twice as long.
 constexpr std::uint64_t flush_every_ns = 100'000'000;
@@ -39,8 +45,10 @@ Result<std::unique_ptr<RingSource>> RingSource::open(Probe& probe) {
     void* consumer = ::mmap(nullptr, source->page_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, probe.ring_fd(), 0);
     if (consumer == MAP_FAILED) return broken("mmap of the consumer page");
     source->consumer_position_ = static_cast<unsigned long*>(consumer);
-    void* producer = ::mmap(nullptr, source->page_bytes_ + 2UL * probe.ring_bytes(), PROT_READ, MAP_SHARED,
-                            probe.ring_fd(), static_cast<off_t>(source->page_bytes_));
+    source->mapped_bytes_ =
+        source->page_bytes_ + probe.ring_bytes() + std::min<std::size_t>(probe.ring_bytes(), overlap_bytes);
+    void* producer = ::mmap(nullptr, source->mapped_bytes_, PROT_READ, MAP_SHARED, probe.ring_fd(),
+                            static_cast<off_t>(source->page_bytes_));
     if (producer == MAP_FAILED) return broken("mmap of the data");
     source->producer_position_ = static_cast<const unsigned long*>(producer);
     source->data_ = static_cast<const char*>(producer) + source->page_bytes_;
@@ -54,8 +62,7 @@ Result<std::unique_ptr<RingSource>> RingSource::open(Probe& probe) {
 
 RingSource::~RingSource() {
     if (consumer_position_ != nullptr) ::munmap(consumer_position_, page_bytes_);
-    if (producer_position_ != nullptr)
-        ::munmap(const_cast<unsigned long*>(producer_position_), page_bytes_ + 2 * (mask_ + 1));
+    if (producer_position_ != nullptr) ::munmap(const_cast<unsigned long*>(producer_position_), mapped_bytes_);
 }
 
 Result<std::size_t> RingSource::poll(RecordHandler& handler, int timeout_ms) {

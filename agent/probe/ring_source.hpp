@@ -35,6 +35,7 @@ private:
     Probe& probe_;
     UniqueFd epoll_;
     std::size_t page_bytes_ = 0;
+    std::size_t mapped_bytes_ = 0;  // producer page and data
     std::uint64_t mask_ = 0;
     unsigned long* consumer_position_ = nullptr;
     const unsigned long* producer_position_ = nullptr;

@@ -4,7 +4,7 @@
 Starts sonde with defaults and looks at its resident memory after ten seconds of rest; then, for SECONDS (600), nginx serves
 10,000 connections that stay open, over which requests go for 100,000 distinct paths in turns, while 5,000 more processes
 come, rest and go, a twentieth of them anew each ten seconds. Prints a line every ten seconds: the resident memory (of which
-the ring's pages, which are mapped twice, and files), how many connections are known, how many were evicted, how many
+the ring's pages), how many connections are known, how many were evicted, how many
 requests are counted in the route {other}, and what was lost. A benchmark, not a
 test: it asserts nothing but that everything was really there."""
 

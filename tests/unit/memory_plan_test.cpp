@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/config/config.hpp"
+
 namespace sonde {
 namespace {
 
@@ -44,7 +46,7 @@ TEST(MemoryPlan, WhatAUserSaysOfAQueueInBytesStands) {
     QueueOptions queue;
     queue.bytes = std::size_t{64} << 20;
     const auto records = queue.records;
-    MemoryPlan::of(MemoryPlan::least_bytes).apply(queue);
+    MemoryPlan::of(Config::least_memory_bytes).apply(queue);
     EXPECT_EQ(queue.records, records);
 }
 
