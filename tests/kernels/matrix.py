@@ -104,7 +104,9 @@ def run(name, kernel, image, keep):
     if keep:
         (keep / f"{name}.txt").write_text("".join(f"== {section}\n{text}" for section, text in sections.items()))
     row = {"kernel": sections.get("version", "did not boot").strip(), "transactions": "", "queue": "", "loss": ""}
-    if verdict.expect("end" in sections, f"the guest did not come to its end: {list(sections.items())[-1:]}"):
+    last, text = next(reversed(sections.items()), ("none", ""))
+    if verdict.expect("end" in sections, f"the guest did not come to its end within {guest.TIMEOUT_S} s; its output stops in "
+                                         f"{last}: …{text[-300:]}"):
         have = features(sections["doctor"])
         off = {feature for feature, on in have.items() if not on}
         verdict.expect(have and off == MISSING.get(name, set()), f"features off: {off or have}\n{sections['doctor']}")
