@@ -19,7 +19,10 @@ void add_history(Handlers& handlers, const History& history) {
             return cache->get(request.target, history.generation(), [&] { return answer(history, request); });
         };
     };
-    handlers["/api/v1/endpoints"] = cached(endpoints_answer);
+    handlers["/api/v1/endpoints"] =
+        cached([windows = std::make_shared<SharedWindow>()](const History& of, const Request& request) {
+            return endpoints_answer(of, *windows, request);
+        });
     handlers["/api/v1/endpoint"] = cached(endpoint_answer);
     handlers["/api/v1/transactions"] = [&history](const Request& r) { return transactions_answer(history, r); };
     handlers["/api/v1/transactions/"] = [&history](const Request& r) { return transaction_answer(history, r); };

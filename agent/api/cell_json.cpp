@@ -23,6 +23,8 @@ double phase_share(const Cell& cell, Phase phase) {
     return mean_phase / (static_cast<double>(cell.duration_ns) / cell.count);
 }
 
+double error_share(const Cell& cell) { return cell.count == 0 ? 0.0 : static_cast<double>(cell.errors()) / cell.count; }
+
 namespace {
 
 json::object phases_of(const Cell& cell) {
@@ -42,10 +44,27 @@ json::object phases_of(const Cell& cell) {
 
 }  // namespace
 
+void add_brief_cell(json::object& out, const Cell& cell, double span_s) {
+    out["count"] = cell.count;
+    out["rate_per_s"] = span_s > 0 ? cell.count / span_s : 0.0;
+    out["error_share"] = error_share(cell);
+    out["outcomes"] = {{"error", cell.errors()}};
+    out["statuses"] = {{"5xx", cell.statuses[5]}};
+    out["mean_ns"] = cell.count == 0 ? 0 : cell.duration_ns / cell.count;
+    out["p50_ns"] = cell.quantile_ns(0.5);
+    out["p95_ns"] = cell.quantile_ns(0.95);
+    out["p99_ns"] = cell.quantile_ns(0.99);
+    json::object phases;
+    for (std::size_t i = 0; i < sonde::phase_count; ++i)
+        if (cell.phase_seen[i] != 0)
+            phases[phase_names[i]] = {{"sum_ns", cell.phase_ns[i]}, {"mean_ns", cell.phase_ns[i] / cell.phase_seen[i]}};
+    out["phases"] = std::move(phases);
+}
+
 void add_cell(json::object& out, const Cell& cell, double span_s) {
     out["count"] = cell.count;
     out["rate_per_s"] = span_s > 0 ? cell.count / span_s : 0.0;
-    out["error_share"] = cell.count == 0 ? 0.0 : static_cast<double>(cell.errors()) / cell.count;
+    out["error_share"] = error_share(cell);
     json::object outcomes, statuses;
     for (std::size_t i = 0; i < Cell::outcomes; ++i) outcomes[to_string(static_cast<Outcome>(i))] = cell.by_outcome[i];
     for (std::size_t i = 0; i < Cell::status_classes; ++i)

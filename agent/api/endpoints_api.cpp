@@ -1,7 +1,10 @@
 #include "agent/api/endpoints_api.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <map>
+#include <set>
 #include <tuple>
 
 #include "agent/api/answer.hpp"
@@ -43,19 +46,30 @@ struct Row {
     double sort_by = 0;
 };
 
+double mean_ns(const Cell& cell, Phase phase) {
+    const auto i = static_cast<std::size_t>(phase);
+    return cell.phase_seen[i] == 0 ? 0 : static_cast<double>(cell.phase_ns[i]) / cell.phase_seen[i];
+}
+
+// Nobody is hurt by less: as the console's sentence takes it (sentence.js, SLOWER_BY_NS, QUEUE_NS).
+constexpr double noticed_ns = 20e6;
+
 // How much an endpoint hurts, to sort by: errors in percent, ten for each doubling of p95 over the past hour's, and
 // ten for the share of the queue. An endpoint that was called once weighs less than one that is called all the time.
+// Microseconds that double weigh next to nothing, and fractions of a point nothing: a thousand healthy endpoints would
+// change places every second.
 double pain(const Row& row) {
     const auto& now = row.endpoint->now;
     if (now.count == 0) return 0;
-    double points = 100.0 * now.errors() / now.count;
+    double points = now.errors() == 0 ? 0 : std::max(1.0, 100.0 * now.errors() / now.count);
     if (row.usual != nullptr && row.usual->count >= 20) {
-        const auto usual = static_cast<double>(std::max<std::uint64_t>(1, row.usual->quantile_ns(0.95)));
-        points += std::max(
-            0.0, 10 * std::log2(static_cast<double>(std::max<std::uint64_t>(1, now.quantile_ns(0.95))) / usual));
+        const auto usual_ns = static_cast<double>(row.usual->quantile_ns(0.95));
+        const auto now_ns = static_cast<double>(now.quantile_ns(0.95));
+        points += std::max(0.0, 10 * std::log2((now_ns + noticed_ns) / (usual_ns + noticed_ns)));
     }
-    points += 10 * std::max(0.0, phase_share(now, Phase::queue));
-    return points * std::min(1.0, 0.1 + std::log10(now.count) / 2);
+    const auto queued_ns = mean_ns(now, Phase::queue);
+    points += 10 * std::max(0.0, phase_share(now, Phase::queue)) * queued_ns / (queued_ns + noticed_ns);
+    return std::floor(points * std::min(1.0, 0.1 + std::log10(now.count) / 2));
 }
 
 double sort_value(const Row& row, std::string_view sort) {
@@ -81,14 +95,27 @@ void sort_rows(std::vector<Row>& rows, std::string_view sort) {
     });
 }
 
+// What a list shows of an endpoint: a third of the bytes of row_json().
+json::object brief_row_json(const Row& row, double span_s) {
+    json::object out;
+    add_endpoint_key(out, row.endpoint->key);
+    add_brief_cell(out, row.endpoint->now, span_s);
+    out["sparkline"] = json::array(row.endpoint->counts.begin(), row.endpoint->counts.end());
+    if (row.usual != nullptr)
+        out["past_hour"] = {{"count", row.usual->count},
+                            {"error_share", error_share(*row.usual)},
+                            {"p95_ns", row.usual->quantile_ns(0.95)}};
+    else
+        out["past_hour"] = nullptr;
+    return out;
+}
+
 json::object row_json(const Row& row, double span_s, double past_span_s) {
     json::object out;
     add_endpoint_key(out, row.endpoint->key);
     add_cell(out, row.endpoint->now, span_s);
     out["pain"] = pain(row);
-    json::array counts;
-    for (const auto count : row.endpoint->counts) counts.push_back(count);
-    out["sparkline"] = std::move(counts);
+    out["sparkline"] = json::array(row.endpoint->counts.begin(), row.endpoint->counts.end());
     if (row.usual != nullptr) {
         json::object usual;
         add_cell(usual, *row.usual, past_span_s);
@@ -102,21 +129,105 @@ json::object row_json(const Row& row, double span_s, double past_span_s) {
     return out;
 }
 
+// Endpoints of one service, side and port as one, for those who ask who calls whom.
+class ServiceSums {
+public:
+    // The rows that come back hold as long as this.
+    std::vector<Row> of(const std::vector<Row>& rows) {
+        for (const auto& row : rows) add(row);
+        std::vector<Row> sums;
+        for (const auto& [key, sum] : sums_) sums.push_back({&sum.window, sum.usual.count == 0 ? nullptr : &sum.usual});
+        return sums;
+    }
+
+private:
+    struct Sum {
+        EndpointWindow window;
+        Cell usual;
+    };
+    void add(const Row& row) {
+        const auto& one = *row.endpoint;
+        auto& sum = sums_[{one.key.service, one.key.side, one.key.port}];
+        auto& window = sum.window;
+        window.key = one.key;
+        window.key.route = {};
+        window.key.method = {};
+        window.now.add(one.now);
+        window.total_count += one.total_count;
+        window.total_errors += one.total_errors;
+        window.total_duration_ns += one.total_duration_ns;
+        window.counts.resize(one.counts.size());
+        for (std::size_t i = 0; i < one.counts.size(); ++i) window.counts[i] += one.counts[i];
+        if (row.usual != nullptr) sum.usual.add(*row.usual);
+    }
+    std::map<std::tuple<std::string_view, Side, std::uint16_t>, Sum> sums_;
+};
+
+// Of all rows, whatever the limit.
+json::object sum_json(const std::vector<Row>& rows, double span_s) {
+    struct Sum {
+        std::uint64_t endpoints = 0, count = 0, errors = 0, slowest_ns = 0;
+        const EndpointKey* slowest = nullptr;
+    };
+    std::array<Sum, 2> sums;  // by Side
+    std::set<std::string_view> services;
+    for (const auto& row : rows) {
+        auto& sum = sums.at(static_cast<std::size_t>(row.endpoint->key.side));
+        ++sum.endpoints;
+        sum.count += row.endpoint->now.count;
+        sum.errors += row.endpoint->now.errors();
+        services.insert(row.endpoint->key.service);
+        const auto p95_ns = row.endpoint->now.quantile_ns(0.95);
+        if (p95_ns < sum.slowest_ns || row.endpoint->now.count == 0) continue;
+        sum.slowest_ns = p95_ns;
+        sum.slowest = &row.endpoint->key;
+    }
+    json::object out{{"services", services.size()}};
+    for (const auto side : {Side::server, Side::client}) {
+        const auto& sum = sums.at(static_cast<std::size_t>(side));
+        json::object slowest{{"p95_ns", sum.slowest_ns}};
+        if (sum.slowest != nullptr) add_endpoint_key(slowest, *sum.slowest);
+        out[to_string(side)] = {{"endpoints", sum.endpoints},
+                                {"count", sum.count},
+                                {"rate_per_s", span_s > 0 ? static_cast<double>(sum.count) / span_s : 0.0},
+                                {"errors", sum.errors},
+                                {"slowest", sum.slowest == nullptr ? json::value(nullptr) : std::move(slowest)}};
+    }
+    return out;
+}
+
 }  // namespace
 
-Response endpoints_answer(const History& history, const Request& request) {
-    Parameters parameters(
-        request, {"window_s", "parts", "sort", "limit", "offset", "service", "route", "method", "side", "port", "q"});
+std::shared_ptr<const HistoryWindow> SharedWindow::get(const History& history, std::uint64_t window_s,
+                                                       std::size_t parts) {
+    const std::lock_guard lock(mutex_);
+    const auto generation = history.generation();
+    if (!window_ || generation != generation_ || window_s != window_s_ || parts != parts_) {
+        window_ = nullptr;  // before the next one is made: each is as large as all endpoints
+        window_ = std::make_shared<const HistoryWindow>(history.window(window_s, parts));
+        generation_ = generation;
+        window_s_ = window_s;
+        parts_ = parts;
+    }
+    return window_;
+}
+
+Response endpoints_answer(const History& history, SharedWindow& windows, const Request& request) {
+    Parameters parameters(request, {"window_s", "parts", "sort", "limit", "offset", "rows", "group", "service", "route",
+                                    "method", "side", "port", "q"});
     const auto window_s = parameters.number("window_s", 60, 5, 3600);
     const auto parts = parameters.number("parts", 30, 1, 360);
     const auto sort =
         parameters.choice("sort", {"pain", "rate", "errors", "p50", "p95", "p99", "queue", "cpu", "name"});
     const auto limit = parameters.number("limit", limit_default, 1, limit_most);
     const auto offset = parameters.number("offset", 0, 0, offset_most);
+    const auto shape = parameters.choice("rows", {"full", "brief"});
+    const auto group = parameters.choice("group", {"endpoint", "service"});
     const EndpointFilter filter(parameters);
     if (!parameters.error().empty()) return bad_request(parameters.error());
 
-    const auto window = history.window(window_s, parts);
+    const auto shared = windows.get(history, window_s, parts);
+    const auto& window = *shared;
     const auto past = history.past_hour();
     std::vector<Row> rows;
     for (const auto& endpoint : window.endpoints) {
@@ -124,11 +235,14 @@ Response endpoints_answer(const History& history, const Request& request) {
         const auto usual = past->cells.find(endpoint.id);
         rows.push_back({&endpoint, usual == past->cells.end() ? nullptr : &usual->second});
     }
+    ServiceSums services;
+    if (group == "service") rows = services.of(rows);
     sort_rows(rows, sort);
     const auto span_s = static_cast<double>(window.to_s - window.from_s);
     json::array list;
     for (auto i = offset; i < rows.size() && list.size() < limit; ++i)
-        list.push_back(row_json(rows[i], span_s, static_cast<double>(past->covered_s)));
+        list.push_back(shape == "brief" ? brief_row_json(rows[i], span_s)
+                                        : row_json(rows[i], span_s, static_cast<double>(past->covered_s)));
     return json_answer({{"time", history.unix_time_s(window.to_s)},
                         {"window_s", window.to_s - window.from_s},
                         {"part_s", window.step_s},
@@ -137,6 +251,7 @@ Response endpoints_answer(const History& history, const Request& request) {
                         {"transactions", history.last_number()},
                         {"total", rows.size()},
                         {"offset", offset},
+                        {"sum", sum_json(rows, span_s)},
                         {"endpoints", std::move(list)}});
 }
 

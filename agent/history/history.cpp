@@ -61,10 +61,13 @@ bool History::take_in(std::chrono::milliseconds timeout) {
             known_[id].key = key;
         }
     }
-    if (batch_.has_second) take_second(batch_);
     take_transactions(batch_);
     last_number_.store(batch_.last_number, std::memory_order_release);
-    generation_.fetch_add(1, std::memory_order_acq_rel);
+    if (batch_.has_second) {
+        take_second(batch_);
+        // only now: what comes in between adds nothing to windows, series and the past hour
+        generation_.fetch_add(1, std::memory_order_acq_rel);
+    }
     return true;
 }
 
@@ -146,6 +149,7 @@ HistoryWindow History::window(std::uint64_t window_s, std::size_t parts) const {
     out.step_s = std::max<std::uint64_t>(step, (length + parts - 1) / parts);
     out.complete = ring(step).complete_from_s() <= out.from_s;
     std::vector<std::int32_t> places(known_.size(), -1);
+    out.endpoints.reserve(known_.size());  // moving a thousand cells of 1 KiB costs more than adding them up
     const auto part_count = (length + out.step_s - 1) / out.step_s;
     for_each_slot(step, out.from_s, [&](std::uint64_t start_s, std::string_view cells) {
         const auto part = std::min<std::uint64_t>((std::max(start_s, begin) - begin) / out.step_s, part_count - 1);

@@ -6,6 +6,7 @@
 
 #include "agent/api/answer.hpp"
 #include "agent/api/config_json.hpp"
+#include "agent/api/endpoints_api.hpp"
 
 namespace sonde {
 namespace json = boost::json;
@@ -100,6 +101,107 @@ TEST_F(ApiTest, EndpointsFilterSortAndPage) {
     EXPECT_EQ(ask("/api/v1/endpoints", "limit=1&offset=1")["endpoints"].as_array().size(), 1U);
     EXPECT_EQ(ask("/api/v1/endpoint", "route=/slow")["sum"].at("count").to_number<int>(), 10);
     EXPECT_EQ(ask("/api/v1/endpoint", "route=/slow&step_s=60")["points"].as_array().size(), 1U);
+}
+
+TEST_F(ApiTest, EndpointsSayWhatAllCameToWhateverTheLimit) {
+    for (int i = 0; i < 30; ++i) observe("/fast", 1);
+    for (int i = 0; i < 10; ++i) observe("/slow", 100, i < 5 ? 500 : 200);
+    pass_second();
+    const auto sum = ask("/api/v1/endpoints", "limit=1&sort=rate")["sum"].as_object();
+    EXPECT_EQ(sum.at("services").to_number<int>(), 1);
+    const auto& served = sum.at("server").as_object();
+    EXPECT_EQ(served.at("endpoints").to_number<int>(), 2);
+    EXPECT_EQ(served.at("count").to_number<int>(), 40);
+    EXPECT_EQ(served.at("errors").to_number<int>(), 5);
+    EXPECT_EQ(served.at("slowest").at("route").as_string(), "/slow");
+    EXPECT_TRUE(sum.at("client").at("slowest").is_null());
+    EXPECT_EQ(ask("/api/v1/endpoints", "q=fast")["sum"].at("server").at("count").to_number<int>(), 30);
+}
+
+TEST_F(ApiTest, BriefRowsSayTheSameInLess) {
+    for (int i = 0; i < 10; ++i) observe("/slow", 100, i < 5 ? 500 : 200);
+    pass_second();
+    const auto full = get("/api/v1/endpoints"), brief = get("/api/v1/endpoints", "rows=brief");
+    EXPECT_LT(brief.body.size(), full.body.size());
+    const auto row = json::parse(brief.body).at("endpoints").at(0).as_object();
+    const auto full_row = json::parse(full.body).at("endpoints").at(0).as_object();
+    for (const auto& [name, value] : full_row)
+        if (row.contains(name) && !value.is_object()) {
+            EXPECT_EQ(row.at(name), value) << name;
+        }
+    for (const char* name : {"service", "method", "route", "side", "port", "count", "rate_per_s", "error_share",
+                             "mean_ns", "p50_ns", "p95_ns", "p99_ns", "sparkline", "past_hour"})
+        EXPECT_TRUE(row.contains(name)) << name;
+    EXPECT_EQ(row.at("outcomes").at("error").to_number<int>(), 5);
+    EXPECT_EQ(row.at("statuses").at("5xx").to_number<int>(), 5);
+    EXPECT_TRUE(row.at("phases").as_object().empty()) << "none was observed";
+}
+
+TEST_F(ApiTest, EndpointsOfOneServiceAddUp) {
+    for (int i = 0; i < 30; ++i) observe("/fast", 1);
+    for (int i = 0; i < 10; ++i) observe("/slow", 100, i < 5 ? 500 : 200);
+    pass_second();
+    const auto answer = ask("/api/v1/endpoints", "group=service");
+    EXPECT_EQ(answer.at("total").to_number<int>(), 1);
+    const auto& row = answer.at("endpoints").at(0).as_object();
+    EXPECT_EQ(row.at("service").as_string(), "shop");
+    EXPECT_EQ(row.at("port").to_number<int>(), 80);
+    EXPECT_TRUE(row.at("route").is_null());
+    EXPECT_EQ(row.at("count").to_number<int>(), 40);
+    EXPECT_EQ(row.at("outcomes").at("error").to_number<int>(), 5);
+    EXPECT_EQ(row.at("total").at("count").to_number<int>(), 40);
+    EXPECT_NEAR(row.at("p95_ns").to_number<double>(), 1e8, 7e6);
+}
+
+// Microseconds that double are noise: they must not make the list change places.
+TEST_F(ApiTest, PainIsWhatIsNoticed) {
+    const auto burst = [&](std::string_view route, std::uint64_t ms) {
+        for (int i = 0; i < 30; ++i) observe(route, ms);
+    };
+    for (int i = 0; i < 121; ++i) {  // a whole minute at least
+        observe("/quick", 1);
+        observe("/slow", 100);
+        pass_second();
+    }
+    burst("/quick", 2);
+    burst("/slow", 400);
+    pass_second();
+    const auto answer = ask("/api/v1/endpoints", "window_s=5");
+    const auto& rows = answer.at("endpoints").as_array();
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_EQ(rows.at(0).at("route").as_string(), "/slow");
+    EXPECT_GT(rows.at(0).at("pain").to_number<double>(), 10);
+    EXPECT_EQ(rows.at(1).at("pain").to_number<double>(), 0);
+}
+
+// Between two seconds requests come in and nothing is added up anew.
+TEST_F(ApiTest, AnswersHoldForASecond) {
+    observe("/a", 1);
+    pass_second();
+    const auto before = history_.generation();
+    const auto body = get("/api/v1/endpoints").body;
+    observe("/a", 1);
+    history_.feed().advance(now_s_ * ns_per_s + ns_per_s / 2);
+    while (history_.take_in(std::chrono::milliseconds(0))) {
+    }
+    EXPECT_EQ(history_.last_number(), 2U) << "it has come in";
+    EXPECT_EQ(history_.generation(), before);
+    EXPECT_EQ(get("/api/v1/endpoints").body, body);
+    pass_second();
+    EXPECT_EQ(ask("/api/v1/endpoints")["endpoints"].at(0).at("count").to_number<int>(), 2);
+}
+
+TEST_F(ApiTest, AWindowIsSharedUntilTheSecondEnds) {
+    observe("/a", 1);
+    pass_second();
+    SharedWindow windows;
+    const auto first = windows.get(history_, 60, 30);
+    EXPECT_EQ(windows.get(history_, 60, 30), first);
+    EXPECT_NE(windows.get(history_, 60, 1), first);
+    EXPECT_EQ(first.use_count(), 1) << "one is held at a time";
+    observe("/a", 1);
+    pass_second();
+    EXPECT_EQ(windows.get(history_, 60, 1)->endpoints.at(0).now.count, 2U);
 }
 
 TEST_F(ApiTest, BadParametersAreNamed) {
