@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { api, axe_source, launch_browser, open_page, Stage, until } from "./support.js";
+import { row } from "./unit/rows.js";
 
 const stage = new Stage();
 let browser, agent, demo;
@@ -61,6 +62,32 @@ test("Now says what the API says, and goes on by itself", async () => {
   const shown = await row.locator("td").first().innerText();
   assert.match(shown, /^\d+(\.\d+)?\/s$/);
   assert.ok(Math.abs(Number.parseFloat(shown) - (await orders()).rate_per_s) <= 3, shown);
+  no_errors(page);
+  await page.context().close();
+});
+
+test("Now: the sentence speaks of the first row, the figures of all; rows out of sight catch up", async () => {
+  const page = await open_page(browser, agent);
+  let asked = 0;
+  await page.route(/\/api\/v1\/endpoints\?/, async (route) => {
+    const seconds = ++asked;
+    const rows = Array.from({ length: 25 }, (_, i) => ({ ...row({ route: `/r${String(i).padStart(2, "0")}`, count: 60 * seconds, errors: i === 3 ? 40 : i === 7 ? 50 : 0 }), sparkline: [1, 2] }));
+    await route.fulfill({ json: { time: 1, window_s: 60, part_s: 2, complete: true, past_hour_s: 0, transactions: 1, total: 2000, offset: 0, endpoints: rows,
+      sum: { services: 7, server: { endpoints: 2000, count: 5000, rate_per_s: 81, errors: 90, slowest: rows[0] }, client: { endpoints: 0, count: 0, rate_per_s: 0, errors: 0, slowest: null } } } });
+  });
+  await page.show("now");
+  assert.equal(await page.locator(".sentence a").first().innerText(), "GET /r07");
+  const names = await page.locator("tr[data-row] a").allInnerTexts();
+  assert.deepEqual(names.slice(0, 3), ["GET /r07", "GET /r00", "GET /r01"]);
+  assert.equal(names.length, 25);
+  assert.deepEqual(await page.locator(".figure dd:nth-of-type(1)").allInnerTexts(), ["81/s", "1.8%", "2,000", "7"]);
+  const last = page.locator("tr[data-row]").last().locator("td").first();
+  const before = await last.textContent(); // without scrolling to it
+  await until(async () => (await last.textContent()) !== before, "a row out of sight is brought up to date");
+  await page.keyboard.press("p");
+  await page.locator("#live.paused").waitFor();
+  await last.scrollIntoViewIfNeeded();
+  await until(async () => (await last.innerText()) === (await page.locator("tr[data-row]").first().locator("td").first().innerText()), "one that comes into sight shows what the others show");
   no_errors(page);
   await page.context().close();
 });

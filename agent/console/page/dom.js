@@ -39,7 +39,10 @@ export function s(tag, properties = {}, ...children) {
 // Sets only what changed: most cells of a live table are the same a second later.
 export function set_text(element, text) {
   const shown = visible(text);
-  if (element.textContent !== shown) element.textContent = shown;
+  const only = element.firstChild;
+  if (only === null || only !== element.lastChild || only.nodeType !== Node.TEXT_NODE) {
+    if (element.textContent !== shown) element.textContent = shown;
+  } else if (only.data !== shown) only.data = shown; // cheaper for the browser than another node
 }
 
 export function set_attribute(element, name, value) {
@@ -53,19 +56,20 @@ export function keyed(parent, key_of, create) {
   const rows = new Map();
   return (items) => {
     const gone = new Set(rows.keys());
+    for (const item of items) gone.delete(key_of(item));
+    for (const key of gone) {
+      rows.get(key).element.remove();
+      rows.delete(key);
+    }
     let at = parent.firstElementChild;
     for (const item of items) {
       const key = key_of(item);
       let row = rows.get(key);
       if (!row) rows.set(key, (row = create(item)));
-      gone.delete(key);
       row.update(item);
-      if (row.element === at) at = at.nextElementSibling;
+      // one that went down is stepped over, not moved past by all below it: it is put where it belongs when its turn comes
+      if (row.element === at || row.element === at?.nextElementSibling) at = row.element.nextElementSibling;
       else parent.insertBefore(row.element, at);
-    }
-    for (const key of gone) {
-      rows.get(key).element.remove();
-      rows.delete(key);
     }
   };
 }

@@ -1,6 +1,7 @@
 // Numbers as people read them. Pure; what was not observed is "–", never 0.
 
 export const NOTHING = "–";
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 }); // making one takes longer than using it
 
 function rounded(value) {
   const size = Math.abs(value);
@@ -31,7 +32,7 @@ export function span(seconds) {
 
 export function count(value) {
   if (value === null || value === undefined) return NOTHING;
-  if (Math.abs(value) < 10_000) return value.toLocaleString("en", { maximumFractionDigits: 0 });
+  if (Math.abs(value) < 10_000) return whole.format(value);
   if (Math.abs(value) < 1e6) return `${rounded(value / 1e3)}k`;
   if (Math.abs(value) < 1e9) return `${rounded(value / 1e6)}M`;
   return `${rounded(value / 1e9)}G`;

@@ -144,7 +144,15 @@ function failing_parts(row) {
   return [...parts, "."];
 }
 
-// answer: of /api/v1/endpoints, both sides, sorted by pain.
+const sum_of = (rows) => ({
+  endpoints: rows.length,
+  rate_per_s: rows.reduce((sum, row) => sum + row.rate_per_s, 0),
+  errors: rows.reduce((sum, row) => sum + row.outcomes.error, 0),
+  slowest: rows.reduce((a, b) => (b.p95_ns > a.p95_ns ? b : a)),
+});
+
+// answer: of /api/v1/endpoints, both sides, sorted by pain; `sum` is of those too that are not in its list. Without it:
+// its list is all there is.
 // → {state: "idle" | "calm" | "failing" | "slow", row: the endpoint it speaks of or null, parts: [string | {row, text}]}
 export function sentence(answer) {
   const rows = answer.endpoints.filter((row) => row.count > 0);
@@ -173,13 +181,11 @@ export function sentence(answer) {
     }
     return { state: "slow", row: cause, parts };
   }
-  const total = shown.reduce((sum, row) => sum + row.rate_per_s, 0);
-  const errors = shown.reduce((sum, row) => sum + row.outcomes.error, 0);
-  const slowest = shown.reduce((a, b) => (b.p95_ns > a.p95_ns ? b : a));
+  const { rate_per_s, errors, endpoints, slowest } = answer.sum?.[shown[0].side] ?? sum_of(shown);
   return {
     state: "calm",
     row: null,
-    parts: [`Nothing hurts: ${rate(total)} over ${shown.length} endpoint${shown.length === 1 ? "" : "s"}, `,
+    parts: [`Nothing hurts: ${rate(rate_per_s)} over ${endpoints} endpoint${endpoints === 1 ? "" : "s"}, `,
       errors ? `${errors} failed` : "none failed", ". The slowest is ", link(slowest), ` with a p95 of ${duration(slowest.p95_ns)}.`],
   };
 }

@@ -108,4 +108,13 @@ test("map: a call goes to the service that saw the same connection, else to the 
   const node = (id) => map.nodes.find((n) => n.id === id);
   assert.deepEqual([node("nginx").level, node("shop").level, node("bank.example:443").level], [0, 1, 2]);
   assert.deepEqual([node("shop").local, node("bank.example:443").local, node("port 7777").unknown], [true, false, true]);
+  assert.deepEqual([node("shop").here, node("bank.example:443").here, node("port 7777").here], [true, false, false]);
+});
+
+test("map: sonde, which does not watch itself, and others that are not seen but are on this machine", () => {
+  const call = (port, address = "127.0.0.1") => ({ side: "client", service: "browser", host: `${address}:${port}`, server: { address, port }, client: { address, port: 50000 } });
+  const map = topology([9745, 6379, 80].map((port) => row({ service: "browser", side: "client", port })),
+    [call(9745), call(6379), { ...call(80, "198.51.100.7"), client: { address: "10.0.0.1", port: 50001 } }], new Map(), "127.0.0.1:9745");
+  assert.deepEqual(map.nodes.filter((n) => n.id !== "browser").map((n) => [n.name, n.local, n.here]),
+    [["sonde", false, true], ["127.0.0.1:6379", false, true], ["198.51.100.7:80", false, false]]);
 });

@@ -89,6 +89,12 @@ test("services that call each other in a round do not hold up the sentence", () 
   assert.equal(said.state, "slow");
 });
 
+test("calm: of all endpoints, not only of those listed", () => {
+  const slowest = { service: "shop:8080", method: "GET", route: "/report", side: "server", port: 8080, p95_ns: 90e6 };
+  const said = sentence({ ...answer(row()), sum: { services: 3, server: { endpoints: 2000, count: 60000, rate_per_s: 1000, errors: 2, slowest } } });
+  assert.equal(text_of(said), "Nothing hurts: 1000/s over 2000 endpoints, 2 failed. The slowest is GET /report with a p95 of 90 ms.");
+});
+
 test("since when: the first of the bad points that last until now", () => {
   const point = (time, p95_ms, count = 10) => ({ time, count, p95_ns: p95_ms * 1e6 });
   const bad = (p) => p.p95_ns > 100e6;

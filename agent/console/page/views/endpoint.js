@@ -106,7 +106,7 @@ export function create({ parameters, refresh }) {
       ask("transactions", { ...key, kept_as: "failed", limit: 5 }, signal)] : [];
     const [answer, rows, ...found] = await Promise.all([
       ask("endpoint", { ...key, span_s, step_s: SPANS[span_s] }, signal),
-      ask("endpoints", { ...key, window_s: 60, parts: 1, limit: 1 }, signal), ...lists]);
+      ask("endpoints", { ...key, window_s: 60, limit: 1 }, signal), ...lists]);
     const row = rows.endpoints[0];
     const grid = filled(answer, rows.time);
     update_figures(figures, answer.sum, row, answer.span_s);

@@ -15,6 +15,7 @@ const WIDE = { box_w: 190, box_h: 76, gap_x: 150, gap_y: 30 };
 const NARROW = { box_w: 158, box_h: 76, gap_x: 20, gap_y: 84 }; // levels downwards on a phone
 const NODES_MOST = 60;
 const FRESH_EVERY = 5; // pictures between two looks at who the peers are
+const PEERS_FROM = 200; // kept requests of each side, 1 KB each: a thousand would hold up a frame
 
 const is_bad = (numbers) => numbers.count > 0 && numbers.errors / numbers.count >= 0.01;
 const numbers_text = (numbers) => `${rate(numbers.rate_per_s)} · ${duration(numbers.count ? numbers.p95_ns : null)}`;
@@ -81,16 +82,16 @@ function draw_node(node, at, size) {
   const box = s("g", { class_: `node${node.local ? "" : " outside"}${is_bad(node) ? " bad" : ""}`, transform: `translate(${at.x},${at.y})` },
     s("rect", { width: size.box_w, height: size.box_h, rx: 8 }),
     s("text", { x: 12, y: 24, class_: "title" }, name_of(node.name, size.box_w > 170 ? 22 : 18)),
-    s("text", { x: 12, y: 44 }, served ? numbers_text(node) : node.local ? "calls only" : node.unknown ? "peer not known" : "not on this machine"),
+    s("text", { x: 12, y: 44 }, served ? numbers_text(node) : node.local ? "calls only" : node.unknown ? "peer not known" : node.here ? "on this machine" : "not on this machine"),
     s("text", { x: 12, y: 62, class_: "small" }, served ? is_bad(node) ? `${share(node.errors / node.count)} failed` : `port ${[...node.ports].slice(0, 3).join(", ")}`
-      : node.local ? "serves nothing seen" : node.unknown ? "no such request was kept" : "or not seen there"));
+      : node.local ? "serves nothing seen" : node.unknown ? "no such request was kept" : node.name === "sonde" ? "does not watch itself" : node.here ? "what it serves is not seen" : "or not seen there"));
   return s("a", { href: link("now", { q: node.local ? node.id : "", side: served ? "" : "any" }) }, box);
 }
 
 function edge_table(edges, names) {
   return h("table", { class_: "plain" }, h("caption", {}, "Calls"),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "From"), h("th", { scope: "col" }, "To"),
-      ["Rate", "Failed", "p95 of the slowest"].map((text) => h("th", { scope: "col", class_: "number" }, text)))),
+      ["Rate", "Failed", "p95"].map((text) => h("th", { scope: "col", class_: "number" }, text)))),
     h("tbody", {}, edges.map((edge) => h("tr", {}, h("td", {}, name_of(names(edge.from), 40)), h("td", {}, name_of(names(edge.to), 40)),
       h("td", { class_: "number" }, rate(edge.rate_per_s)), h("td", { class_: `number${is_bad(edge) ? " bad" : ""}` }, share(edge.count ? edge.errors / edge.count : null)),
       h("td", { class_: "number" }, duration(edge.count ? edge.p95_ns : null))))));
@@ -130,10 +131,13 @@ export function create() {
     table.replaceChildren(edge_table(drawn, names));
   }
   async function refresh_view(signal) {
-    if (turn++ % FRESH_EVERY === 0)
-      transactions = (await Promise.all(["client", "server"].map((side) => ask("transactions", { side, limit: 1000 }, signal)))).flatMap((a) => a.transactions);
-    const { endpoints } = await ask("endpoints", { window_s: 60, parts: 1, limit: 1000, sort: "rate" }, signal);
-    draw(topology(endpoints, transactions, known_peers));
+    if (turn++ % FRESH_EVERY === 0) {
+      const kept = async (side) => (await ask("transactions", { side, limit: PEERS_FROM }, signal)).transactions;
+      transactions = await kept("client");
+      if (transactions.length) transactions = transactions.concat(await kept("server")); // who answered those calls
+    }
+    const { endpoints } = await ask("endpoints", { window_s: 60, group: "service", rows: "brief", limit: 1000, sort: "rate" }, signal);
+    draw(topology(endpoints, transactions, known_peers, location.host));
   }
   return { element, refresh: refresh_view, every_ms: 2000 };
 }

@@ -11,13 +11,70 @@ export const title = "Now";
 export const name = () => "Now";
 export const needs = ["endpoints"];
 
-const PAGE = 100; // rows at a time: two thousand routes must not cost a frame
+const PAGE = 25; // rows at a time: two thousand routes must not cost a frame
+const ROWS_PER_FRAME = 6; // that are drawn anew
+const BEHIND_MOST = 5; // pictures that a row out of sight stays behind
 const SENTENCE_ROWS = 200; // of both sides, worst first
 const SINCE_EVERY_MS = 10_000;
 const COLUMNS = [
   ["name", "Endpoint"], ["rate", "Rate"], ["errors", "Errors"], ["p50", "p50"], ["p95", "p95"], ["p99", "p99"],
   [null, "Last minute"], ["queue", "Where the time goes"],
 ];
+
+// Rows in sight are drawn each time, a few in each frame, the others by turns, and when they come into sight.
+function row_watcher() {
+  const rows = new WeakMap();
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) rows.get(entry.target)?.set_in_sight(entry.isIntersecting);
+  }, { rootMargin: "100px 0px" });
+  const waiting = new Set();
+  let frame = 0, turn = 0;
+  function draw_some() {
+    frame = 0;
+    let left = ROWS_PER_FRAME;
+    for (const draw of waiting) {
+      if (left-- === 0) return request();
+      waiting.delete(draw);
+      draw();
+    }
+  }
+  function request() {
+    frame ||= requestAnimationFrame(draw_some);
+  }
+  return {
+    close() {
+      observer.disconnect();
+      cancelAnimationFrame(frame);
+    },
+    create(row) {
+      const { element, draw } = create_row(row);
+      let latest = row, in_sight = false, behind = ++turn % BEHIND_MOST; // not all at once
+      const draw_latest = () => {
+        behind = 0;
+        draw(latest);
+      };
+      const show = () => {
+        waiting.add(draw_latest);
+        request();
+      };
+      draw(row);
+      rows.set(element, {
+        set_in_sight(value) {
+          in_sight = value;
+          if (in_sight && behind > 0) show();
+        },
+      });
+      observer.observe(element);
+      return {
+        element,
+        update(now) {
+          latest = now;
+          if (++behind >= BEHIND_MOST || in_sight) show();
+        },
+      };
+    },
+  };
+}
 
 function create_row(row) {
   const cells = { rate: h("td", { class_: "number" }), errors: h("td", { class_: "number" }), p50: h("td", { class_: "number" }),
@@ -35,7 +92,7 @@ function create_row(row) {
   for (const [key, cell] of Object.entries(cells)) cell.dataset.label = key;
   return {
     element,
-    update(now) {
+    draw(now) {
       const slow = slower_than_usual(now);
       set_text(cells.rate, rate(now.rate_per_s));
       set_text(cells.errors, now.count ? share(now.error_share) : NOTHING);
@@ -50,6 +107,13 @@ function create_row(row) {
       element.classList.toggle("rests", now.count === 0);
     },
   };
+}
+
+// The sentence and the list must not name two different worst ones: pain weighs each endpoint alone, the sentence also
+// knows which of them only waits for another.
+function with_first(rows, row) {
+  const at = row ? rows.findIndex((one) => endpoint_key(one) === endpoint_key(row)) : -1;
+  return at > 0 ? [rows[at], ...rows.slice(0, at), ...rows.slice(at + 1)] : rows;
 }
 
 function sentence_box() {
@@ -132,7 +196,8 @@ export function create({ parameters, refresh }) {
     h("caption", {}, "Endpoints, ", order), h("thead", {}, h("tr", {}, headers)), body);
   const more = h("button", { type: "button", class_: "more", hidden: true, onclick: () => set({ limit: want.limit + PAGE }) });
   const empty = h("div", { class_: "empty", hidden: true });
-  const update_rows = keyed(body, endpoint_key, create_row);
+  const watcher = row_watcher();
+  const update_rows = keyed(body, endpoint_key, watcher.create);
   mark_sort();
 
   const element = h("div", { class_: "view now" },
@@ -149,10 +214,11 @@ export function create({ parameters, refresh }) {
   async function refresh_view(signal) {
     const { sort, side, window_s, q, limit } = want;
     const [listed, worst] = await Promise.all([
-      ask("endpoints", { window_s, sort, q, limit, side: side === "any" ? "" : side }, signal),
-      ask("endpoints", { window_s: 60, limit: SENTENCE_ROWS, parts: 1 }, signal),
+      ask("endpoints", { window_s, sort, q, limit, side: side === "any" ? "" : side, rows: "brief" }, signal),
+      ask("endpoints", { window_s: 60, limit: SENTENCE_ROWS, rows: "brief" }, signal),
     ]);
-    const rows = listed.endpoints;
+    const said = sentence(worst);
+    const rows = sort === "pain" ? with_first(listed.endpoints, said.row) : listed.endpoints;
     element.querySelector(".loading")?.remove();
     update_rows(rows);
     table.hidden = rows.length === 0;
@@ -161,16 +227,14 @@ export function create({ parameters, refresh }) {
     empty.hidden = rows.length > 0;
     if (!rows.length) set_text(empty, q ? `No endpoint has “${q}” in its route or service.` :
       "No HTTP request has been seen yet. Send one to any server on this machine, and it shows up here within a second.");
-    const said = sentence(worst);
     box.update(said);
-    const total = rows.reduce((sum, row) => sum + row.rate_per_s, 0);
-    const errors = rows.reduce((sum, row) => sum + row.outcomes.error, 0);
-    const all = rows.reduce((sum, row) => sum + row.count, 0);
-    figures.rate.update(rate(total), `${count(all)} in ${span(listed.window_s)}`);
+    const of_both = (what) => listed.sum.server[what] + listed.sum.client[what];
+    const errors = of_both("errors"), all = of_both("count");
+    figures.rate.update(rate(of_both("rate_per_s")), `${count(all)} in ${span(listed.window_s)}`);
     figures.errors.update(all ? share(errors / all) : NOTHING, `${count(errors)} requests`, errors / all >= 0.01 ? "bad" : "");
     figures.endpoints.update(count(listed.total), listed.total > rows.length ? `${count(rows.length)} shown` : "");
-    figures.services.update(count(new Set(rows.map((row) => row.service)).size), listed.complete ? "" : "part of the window left the store");
+    figures.services.update(count(listed.sum.services), listed.complete ? "" : "part of the window left the store");
     await find_since(said, signal);
   }
-  return { element, refresh: refresh_view, every_ms: 1000 };
+  return { element, refresh: refresh_view, close: watcher.close, every_ms: 1000 };
 }

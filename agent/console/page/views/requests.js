@@ -10,6 +10,8 @@ export const title = "Requests";
 export const name = () => "Requests";
 export const needs = ["transactions"];
 
+const ROWS = 25; // on a busy machine all of them are new each time
+const ROWS_MOST = 100;
 const EXACT = ["service", "route", "method", "port", "pid", "min_duration_ns", "from", "to"];
 const WORDS = {
   min_duration_ns: (value) => `at least ${duration(Number(value))}`,
@@ -34,6 +36,11 @@ export function create({ parameters, refresh }) {
   draw_chips();
   const table = transaction_table("Requests that were kept", { service: true, empty: "Nothing that was kept fits these filters." });
   const note = h("p", { class_: "note" });
+  let limit = ROWS;
+  const more = h("button", { type: "button", class_: "more", hidden: true, onclick: () => {
+    limit = ROWS_MOST;
+    refresh();
+  } }, `Show ${ROWS_MOST}`);
   const element = h("div", { class_: "view requests" },
     h("h1", {}, "Requests"),
     h("div", { class_: "controls" },
@@ -43,11 +50,12 @@ export function create({ parameters, refresh }) {
       select("Side", [["", "both"], ["server", "served"], ["client", "called"]], want.side, (side) => set({ side })),
       select("Order", [["", "newest"], ["duration", "longest"]], want.sort, (sort) => set({ sort })),
       phase_legend()),
-    chips, table.element, note);
+    chips, table.element, more, note);
   async function refresh_view(signal) {
-    const answer = await ask("transactions", { ...want, limit: 100 }, signal);
+    const answer = await ask("transactions", { ...want, limit }, signal);
     table.update(answer.transactions);
-    set_text(note, answer.transactions.length === 100 ? `The first ${count(100)}. Narrow it down to see others.` : "");
+    more.hidden = answer.transactions.length < limit || limit === ROWS_MOST;
+    set_text(note, answer.transactions.length === ROWS_MOST ? `The first ${count(ROWS_MOST)}. Narrow it down to see others.` : "");
   }
   return { element, refresh: refresh_view, every_ms: 2000 };
 }
