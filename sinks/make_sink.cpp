@@ -2,13 +2,17 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <chrono>
 #include <random>
 #include <utility>
 
 #include "sinks/file/file_sink.hpp"
 #include "sinks/null_sink.hpp"
+#include "sinks/otlp/log_encoder.hpp"
+#include "sinks/otlp/metric_encoder.hpp"
+#include "sinks/otlp/partial_success.hpp"
+#include "sinks/otlp/span_encoder.hpp"
 #include "sinks/statsd/datagram_transport.hpp"
 
 namespace sonde {
@@ -16,6 +20,7 @@ namespace {
 
 constexpr const char* json_type = "application/json";
 constexpr const char* protobuf_type = "application/x-protobuf";
+constexpr const char* signals_hint = "choose from traces, logs, metrics";
 
 std::string name_of(const SinkOptions& options) {
     return options.name.empty() ? std::string(to_string(options.type)) : options.name;
@@ -32,6 +37,8 @@ std::string machine_name() {
     std::array<char, 256> name{};
     return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
+
+std::uint64_t real_ns() { return SendClock::now().real_ns; }
 
 // Where the user has not said it.
 void fill_in(std::vector<std::pair<std::string, std::string>>& pairs, const std::string& name, std::string value) {
@@ -112,18 +119,40 @@ Result<std::unique_ptr<Sink>> make_loki(const SinkOptions& options) {
     return make_http_sink(options, std::move(http), std::move(protocol), std::move(*encoder));
 }
 
-Result<std::unique_ptr<Sink>> make_otlp(const SinkOptions& options) {
+// A sink sends one signal: see by_signal().
+Result<OtlpSignal> only_signal(const OtlpOptions& otlp) {
+    if (otlp.signals.size() != 1) return fail("it sends several signals at once", "by_signal()", ErrorKind::usage);
+    const auto signal = otlp_signal_of(otlp.signals.front());
+    if (!signal) return fail("there is no signal \"" + otlp.signals.front() + "\"", signals_hint, ErrorKind::usage);
+    return *signal;
+}
+
+std::unique_ptr<BatchEncoder> make_otlp_encoder(OtlpSignal signal, const SinkOptions& options,
+                                                const SinkContext& context) {
+    auto otlp = options.otlp;
+    fill_in(otlp.resource, "host.name", machine_name());
+    if (signal == OtlpSignal::metrics)
+        return std::make_unique<MetricEncoder>(
+            otlp, SONDE_VERSION,
+            OtlpMetricSource{context.collect, context.exponential, real_ns, options.batch.records});
+    if (signal == OtlpSignal::logs) return std::make_unique<LogEncoder>(std::move(otlp), SONDE_VERSION);
+    return std::make_unique<SpanEncoder>(std::move(otlp), SONDE_VERSION, seed());
+}
+
+Result<std::unique_ptr<Sink>> make_otlp(const SinkOptions& options, const SinkContext& context) {
+    const auto signal = only_signal(options.otlp);
+    if (!signal) return signal.error();
+    if (*signal == OtlpSignal::metrics && !context.collect) return fail("there are no metrics to send here");
     HttpProtocol protocol;
     const auto format = options.otlp.format;
     protocol.content_type = format == OtlpFormat::protobuf ? protobuf_type : json_type;
     protocol.compression = options.otlp.gzip ? ContentCoding::gzip : ContentCoding::none;
-    protocol.partial = [format](const HttpResponse& response, std::string& error) {
-        return read_partial_success(format, response.body, error);
+    protocol.partial = [format, signal = *signal](const HttpResponse& response, std::string& error) {
+        return read_partial_success(format, signal, response.body, error);
     };
-    auto otlp = options.otlp;
-    fill_in(otlp.resource, "host.name", machine_name());
-    return make_http_sink(options, options.http, std::move(protocol),
-                          std::make_unique<OtlpEncoder>(std::move(otlp), SONDE_VERSION, seed()));
+    auto http = options.http;
+    http.url = otlp_url(http.url, *signal);
+    return make_http_sink(options, std::move(http), std::move(protocol), make_otlp_encoder(*signal, options, context));
 }
 
 Result<std::unique_ptr<Sink>> make_remote_write(const SinkOptions& options, const SinkContext& context) {
@@ -136,10 +165,7 @@ Result<std::unique_ptr<Sink>> make_remote_write(const SinkOptions& options, cons
     auto remote_write = options.remote_write;
     fill_in(remote_write.external_labels, "job", "sonde");
     fill_in(remote_write.external_labels, "instance", machine_name());
-    const auto real_ms = [] {
-        const auto now = std::chrono::system_clock::now().time_since_epoch();
-        return static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-    };
+    const auto real_ms = [] { return static_cast<std::int64_t>(real_ns() / 1'000'000); };
     return make_http_sink(options, std::move(http), std::move(protocol),
                           std::make_unique<RemoteWriteEncoder>(std::move(remote_write), context.collect, real_ms));
 }
@@ -181,7 +207,7 @@ Result<std::unique_ptr<Sink>> make_by_type(const SinkOptions& options, const Sin
         case SinkType::loki:
             return make_loki(options);
         case SinkType::otlp:
-            return make_otlp(options);
+            return make_otlp(options, context);
         case SinkType::prometheus_remote_write:
             return make_remote_write(options, context);
         case SinkType::statsd:
@@ -196,6 +222,48 @@ std::string_view to_string(SinkType type) {
     constexpr std::array<std::string_view, 8> names{
         "file", "stdout", "null", "http", "loki", "otlp", "prometheus_remote_write", "statsd"};
     return names[static_cast<std::size_t>(type)];
+}
+
+namespace {
+
+Status check_otlp(const SinkOptions& options) {
+    const auto& signals = options.otlp.signals;
+    if (signals.empty()) return fail("it sends no signal", signals_hint, ErrorKind::usage);
+    const auto of_url = otlp_signal_of_url(options.http.url);
+    for (std::size_t i = 0; i < signals.size(); ++i) {
+        const auto signal = otlp_signal_of(signals[i]);
+        if (!signal) return fail("there is no signal \"" + signals[i] + "\"", signals_hint, ErrorKind::usage);
+        if (std::find(signals.begin(), signals.begin() + static_cast<std::ptrdiff_t>(i), signals[i]) !=
+            signals.begin() + static_cast<std::ptrdiff_t>(i))
+            return fail("it sends " + signals[i] + " twice", "name each signal once", ErrorKind::usage);
+        if (of_url && of_url != signal)
+            return fail("its URL is that of " + std::string(to_string(*of_url)) + ", and it sends " + signals[i],
+                        "leave /v1/" + std::string(to_string(*of_url)) + " out of http.url", ErrorKind::usage);
+    }
+    return done();
+}
+
+}  // namespace
+
+std::vector<SinkOptions> by_signal(const SinkOptions& options) {
+    if (options.type != SinkType::otlp || options.otlp.signals.size() < 2) return {options};
+    std::vector<SinkOptions> out;
+    for (const auto& signal : options.otlp.signals) {
+        auto& one = out.emplace_back(options);
+        one.name = name_of(options) + "_" + signal;
+        one.otlp.signals = {signal};
+        if (!one.spool.directory.empty()) one.spool.directory += "_" + signal;
+        if (!one.fallback_directory.empty()) one.fallback_directory += "_" + signal;
+    }
+    return out;
+}
+
+Carries carried_by(const SinkOptions& options) {
+    if (options.type == SinkType::prometheus_remote_write) return Carries::nothing;
+    if (options.type != SinkType::otlp) return Carries::everything;
+    const auto& signal = options.otlp.signals.front();
+    if (signal == to_string(OtlpSignal::metrics)) return Carries::nothing;
+    return signal == to_string(OtlpSignal::logs) ? Carries::logs : Carries::all_but_logs;
 }
 
 Status check_sink(const SinkOptions& options) {
@@ -224,6 +292,8 @@ Status check_sink(const SinkOptions& options) {
     if (options.type == SinkType::loki)
         if (const auto encoder = LokiEncoder::create(options.loki, options.fields); !encoder)
             return of_sink(options, encoder.error());
+    if (options.type == SinkType::otlp)
+        if (const auto good = check_otlp(options); !good) return of_sink(options, good.error());
     if (options.spool.segment_bytes > options.spool.max_bytes / 2)
         return wrong("spool.segment is more than half of spool.size", "make it smaller");
     if (options.retry.base_delay_ms > options.retry.max_delay_ms)

@@ -1,10 +1,14 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "agent/base/result.hpp"
+#include "agent/model/exponential_family.hpp"
+#include "sinks/carries.hpp"
 #include "sinks/delivery.hpp"
 #include "sinks/sink_options.hpp"
 
@@ -25,11 +29,19 @@ Status check_sink(const SinkOptions& options);
 
 // What sinks need besides their options.
 struct SinkContext {
-    RemoteWriteEncoder::Collect collect{};  // all metrics; prometheus_remote_write cannot do without
+    // All metrics; prometheus_remote_write and OTLP metrics cannot do without. Any thread.
+    std::function<std::vector<prometheus::MetricFamily>()> collect{};
+    // Those of them that are kept in exponential histograms, too; empty: none. Any thread.
+    std::function<std::vector<ExponentialFamily>()> exponential{};
 };
 
-// Whether sinks of this type take records; one that takes snapshots of metrics does not.
-constexpr bool takes_records(SinkType type) { return type != SinkType::prometheus_remote_write; }
+// Which records a sink has a form for, as far as its options tell.
+Carries carried_by(const SinkOptions& options);
+
+// A sink of type otlp that sends several signals is as many sinks, each with a queue, a spool directory and statistics
+// of its own, called NAME_SIGNAL (and so its directories): one that hangs does not hold up the others. What sends one
+// thing only comes back as it is. The options must be good (check_sink()).
+std::vector<SinkOptions> by_signal(const SinkOptions& options);
 
 // The sink alone, as a Delivery or another sink's fallback owns it. Errors: options that contradict themselves
 // (usage), a file or spool that cannot be opened. Nothing is sent yet.

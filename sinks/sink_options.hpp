@@ -13,7 +13,7 @@
 #include "sinks/loki/loki_encoder.hpp"
 #include "sinks/net/http_client.hpp"
 #include "sinks/net/http_transport.hpp"
-#include "sinks/otlp/otlp_encoder.hpp"
+#include "sinks/otlp/otlp_options.hpp"
 #include "sinks/remote_write/remote_write_encoder.hpp"
 #include "sinks/statsd/statsd_encoder.hpp"
 #include "sinks/stdout/stdout_sink.hpp"

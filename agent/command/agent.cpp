@@ -54,6 +54,15 @@ private:
     HttpProcesses& processes_;
 };
 
+// Whether anybody asks for exponential histograms.
+bool sends_metrics(const Config& config) {
+    return std::any_of(config.sinks.begin(), config.sinks.end(), [](const SinkOptions& sink) {
+        const auto& signals = sink.otlp.signals;
+        return sink.type == SinkType::otlp &&
+               std::find(signals.begin(), signals.end(), to_string(OtlpSignal::metrics)) != signals.end();
+    });
+}
+
 }  // namespace
 
 Agent::~Agent() {
@@ -104,7 +113,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
                                             std::vector<Feature> features, std::unique_ptr<ResourceSource> resources,
                                             std::function<bool()> probes_attached) {
     std::unique_ptr<Agent> agent(new Agent);
-    agent->http_metrics_ = std::make_shared<HttpMetrics>();
+    agent->http_metrics_ = std::make_shared<HttpMetrics>(HttpMetrics::default_max_label_sets, sends_metrics(config));
     auto policies = pipeline_policies(config);
     if (!policies) return policies.error();
     PipelineOptions options;
@@ -174,7 +183,9 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     metrics.push_back(agent->self_metrics_);
     metrics.push_back(agent->pipeline_->tls_connections());
     agent->add_api(handlers, config, source, features, metrics);
-    const auto collect = [metrics] {
+    SinkContext context;
+    context.exponential = [http = agent->http_metrics_] { return http->exponential(); };
+    context.collect = [metrics] {
         std::vector<prometheus::MetricFamily> families;
         for (const auto& each : metrics) {
             auto more = each->Collect();
@@ -212,16 +223,8 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     }
     for (auto sink : config.sinks) {
         memory.apply(sink.queue);
-        auto delivery = make_delivery(sink, {.collect = collect});
-        if (!delivery) return delivery.error();
-        for (const auto& other : agent->deliveries_)
-            if (other->name() == (*delivery)->name())
-                return fail("two sinks are called " + std::string(other->name()), "give one of them another name",
-                            ErrorKind::usage);
-        agent->deliveries_.push_back(std::move(*delivery));
-        if (!takes_records(sink.type)) continue;
-        agent->pipeline_->add(*agent->deliveries_.back());
-        agent->record_deliveries_.push_back(agent->deliveries_.back().get());
+        for (const auto& part : by_signal(sink))
+            if (const auto opened = agent->open_sink(part, sink.name, context); !opened) return opened.error();
     }
     if (agent->resources_) agent->resources_->start();
     if (agent->history_) agent->history_->start();
@@ -230,6 +233,23 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     agent->sample_health(source);  // who asks before the first tick is told of the sinks, too
     agent->sinks_open_.store(true, std::memory_order_release);
     return agent;
+}
+
+// configured: the name under which redaction and limits know it.
+Status Agent::open_sink(const SinkOptions& options, const std::string& configured, const SinkContext& context) {
+    auto delivery = make_delivery(options, context);
+    if (!delivery) return delivery.error();
+    for (const auto& other : deliveries_)
+        if (other->name() == (*delivery)->name())
+            return fail("two sinks are called " + std::string(other->name()), "give one of them another name",
+                        ErrorKind::usage);
+    deliveries_.push_back(std::move(*delivery));
+    const auto carries = carried_by(options);
+    if (carries == Carries::nothing) return done();
+    pipeline_->add(*deliveries_.back(), carries, configured);
+    // lines about alerts
+    if (carries == Carries::everything) record_deliveries_.push_back(deliveries_.back().get());
+    return done();
 }
 
 // Transactions and log lines have a file each: lines are many, and are kept for another time.
@@ -242,7 +262,7 @@ Status Agent::open_event_files(const std::string& directory, const MemoryPlan& m
     logs.name = "file_logs";
     logs.stem = "logs";
     for (const auto& [options, carries] :
-         {std::pair{transactions, Pipeline::Carries::all_but_logs}, std::pair{logs, Pipeline::Carries::logs}}) {
+         {std::pair{transactions, Carries::all_but_logs}, std::pair{logs, Carries::logs}}) {
         auto sink = FileSink::open(options);
         if (!sink) return sink.error();
         file_sinks_.emplace_back((*sink)->name(), (*sink)->status());

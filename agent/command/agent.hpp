@@ -30,6 +30,9 @@ namespace sonde {
 
 // Everything behind the source: pipeline, metrics, sinks, HTTP server, wired once. `run` and `replay` differ in
 // their source only.
+struct SinkContext;
+struct SinkOptions;
+
 class Agent {
 public:
     // source outlives the agent. features: of this machine; empty in a replay, which says nothing about it.
@@ -66,6 +69,7 @@ private:
     Agent() = default;
     [[nodiscard]] std::vector<Sample> samples() const;
     Status open_event_files(const std::string& directory, const MemoryPlan& memory);
+    Status open_sink(const SinkOptions& options, const std::string& configured, const SinkContext& context);
     void offer_alerts();
     Status start_alerts(const Config& config, const EventSource& source);
     void sample_health(const EventSource& source);

@@ -207,6 +207,11 @@ void describe_kinds(Section<SinkOptions>& sink) {
         s.choice("format", &OtlpOptions::format,
                  Choices<OtlpFormat>{{"protobuf", OtlpFormat::protobuf}, {"json", OtlpFormat::json}}, "Over HTTP.");
         s.boolean("gzip", &OtlpOptions::gzip, "Content-Encoding: gzip.");
+        s.texts(
+            "signals", &OtlpOptions::signals,
+            "`traces`, `logs`, `metrics`: what goes to http.url + /v1/traces and so on, each as a sink of its own.");
+        s.duration("interval", &OtlpOptions::interval_ms, milliseconds(1), "metrics: between two snapshots.")
+            .range("1s", "1h");
         s.text_map("resource", &OtlpOptions::resource, "Attributes besides what is observed.");
     });
     sink.object("remote_write", &SinkOptions::remote_write, "prometheus_remote_write.",

@@ -18,6 +18,9 @@ using Label = prometheus::ClientMetric::Label;
 constexpr std::array<std::string_view, 10> methods{"_OTHER", "GET",     "HEAD",    "POST",  "PUT",
                                                    "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
+constexpr const char* duration_name = "_request_duration_seconds";
+constexpr const char* duration_help = "Duration of requests, from the first request byte to the last response byte.";
+
 std::uint8_t method_index(std::string_view method) {
     for (std::uint8_t i = 1; i < methods.size(); ++i)
         if (methods[i] == method) return i;
@@ -74,8 +77,11 @@ std::size_t HttpMetrics::Key::hash() const {
     return workload.empty() ? h : (std::rotl(h, 29) ^ hash_of(workload)) * multiplier;
 }
 
-HttpMetrics::HttpMetrics(std::size_t max_label_sets)
-    : index_(std::bit_ceil(2 * max_label_sets + 1)), series_(max_label_sets), phases_(max_label_sets) {
+HttpMetrics::HttpMetrics(std::size_t max_label_sets, bool exponential)
+    : has_exponential_(exponential),
+      index_(std::bit_ceil(2 * max_label_sets + 1)),
+      series_(max_label_sets),
+      phases_(max_label_sets) {
     for (const auto side : {Side::server, Side::client}) {
         Key key;
         key.route = overflow_route;
@@ -86,8 +92,9 @@ HttpMetrics::HttpMetrics(std::size_t max_label_sets)
     overflow_[static_cast<std::size_t>(Side::server)]->phases = &overflow_phases_;
 }
 
-std::unique_ptr<HttpMetrics::Series> HttpMetrics::make_series(const Key& key) {
+std::unique_ptr<HttpMetrics::Series> HttpMetrics::make_series(const Key& key) const {
     auto series = std::make_unique<Series>();
+    if (has_exponential_) series->exponential = std::make_unique<ExponentialHistogram>();
     series->service = key.service;
     series->route = key.route;
     series->workload = key.workload;
@@ -158,6 +165,7 @@ void HttpMetrics::observe(const Transaction& transaction) {
     auto& series = series_for({transaction.service, transaction.route, transaction.workload, transaction.server.port,
                                transaction.status, method_index(transaction.method), transaction.side});
     const auto bucket = series.duration.observe(transaction.duration_ns);
+    if (series.exponential) series.exponential->observe(transaction.duration_ns);
     if (!transaction.trace.trace_id.empty())
         exemplars_.offer(&series.duration, bucket, transaction.trace.trace_id, transaction.duration_ns,
                          transaction.time_ns);
@@ -207,6 +215,25 @@ ExemplarsBySeries HttpMetrics::exemplars() const {
             append_labels(key, labels_of(series));
             out.emplace(std::move(key), std::move(shown));
         });
+    return out;
+}
+
+std::vector<ExponentialFamily> HttpMetrics::exponential() const {
+    std::vector<ExponentialFamily> out;
+    if (!has_exponential_) return out;
+    for (const auto side : {Side::server, Side::client}) {
+        auto& family = out.emplace_back();
+        family.name = "http_" + std::string(to_string(side)) + duration_name;
+        family.help = duration_help;
+        for_each_series(side, [&](const Series& series) {
+            auto histogram = series.exponential->snapshot();
+            if (histogram.count == 0) return;
+            auto& made = family.series.emplace_back();
+            for (auto& label : labels_of(series))
+                made.labels.emplace_back(std::move(label.name), std::move(label.value));
+            made.histogram = std::move(histogram);
+        });
+    }
     return out;
 }
 
@@ -310,8 +337,7 @@ void HttpMetrics::add_counters(std::vector<prometheus::MetricFamily>& out) const
 std::vector<prometheus::MetricFamily> HttpMetrics::Collect() const {
     std::vector<prometheus::MetricFamily> out;
     for (const auto side : {Side::server, Side::client}) {
-        add_family(out, side, "_request_duration_seconds",
-                   "Duration of requests, from the first request byte to the last response byte.", &Series::duration);
+        add_family(out, side, duration_name, duration_help, &Series::duration);
         add_family(out, side, "_request_body_size_bytes", "Size of request bodies as transferred.",
                    &Series::request_body);
         add_family(out, side, "_response_body_size_bytes", "Size of response bodies as transferred.",

@@ -14,6 +14,7 @@
 
 #include "agent/metric/append_only_table.hpp"
 #include "agent/metric/exemplar_table.hpp"
+#include "agent/metric/exponential_histogram.hpp"
 #include "agent/metric/histogram.hpp"
 #include "agent/metric/open_metrics.hpp"
 #include "agent/model/transaction.hpp"
@@ -41,7 +42,8 @@ class HttpMetrics : public prometheus::Collectable {
 public:
     static constexpr std::size_t default_max_label_sets = 10'000;
 
-    explicit HttpMetrics(std::size_t max_label_sets = default_max_label_sets);
+    // exponential: durations are kept in exponential histograms, too, for who asks for them (OTLP); 2 KiB a set more.
+    explicit HttpMetrics(std::size_t max_label_sets = default_max_label_sets, bool exponential = false);
     HttpMetrics(const HttpMetrics&) = delete;
     HttpMetrics& operator=(const HttpMetrics&) = delete;
 
@@ -50,6 +52,8 @@ public:
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
     // Of request durations: the last request with a trace id in each bucket. Any thread.
     [[nodiscard]] ExemplarsBySeries exemplars() const;
+    // Request durations; empty where they are not kept so. Any thread.
+    [[nodiscard]] std::vector<ExponentialFamily> exponential() const;
 
 private:
     // Phases do not depend on method and status: several Series share one.
@@ -73,13 +77,14 @@ private:
         PhaseSeries* phases = nullptr;  // server side only
         DurationHistogram duration;
         SizeHistogram request_body, response_body;
+        std::unique_ptr<ExponentialHistogram> exponential;  // of the same durations; null: not kept
     };
     struct Slot {
         std::uint32_t tag = 0;
         Series* series = nullptr;  // null: free
     };
 
-    static std::unique_ptr<Series> make_series(const Key& key);
+    [[nodiscard]] std::unique_ptr<Series> make_series(const Key& key) const;
     Slot& find_slot(const Key& key, std::size_t hash);
     Series& series_for(const Key& key);
     Series& create(const Key& key, std::size_t hash);
@@ -96,6 +101,7 @@ private:
     void add_costs(std::vector<prometheus::MetricFamily>& out) const;
     void add_counters(std::vector<prometheus::MetricFamily>& out) const;
 
+    const bool has_exponential_;
     std::vector<Slot> index_;  // open addressing, at most half full, never resized
     AppendOnlyTable<Series> series_;
     AppendOnlyTable<PhaseSeries> phases_;

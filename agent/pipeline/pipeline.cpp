@@ -271,7 +271,7 @@ void Pipeline::pass_on(Transaction& transaction) {
 
 // A delivery's refusal is counted there.
 void Pipeline::deliver(const Transaction& transaction, bool must) {
-    for (auto& [delivery, redactor, gate, carries, reported] : outlets_) {
+    for (auto& [delivery, redactor, gate, carries, reported, known_as] : outlets_) {
         if (carries == Carries::logs) continue;
         const auto weight = gate->weight(transaction, must, last_record_ns_, [target = delivery] {
             const auto stats = target->stats();

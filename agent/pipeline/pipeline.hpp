@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "agent/correlate/log_join.hpp"
@@ -21,6 +22,7 @@
 #include "agent/sample/sampler.hpp"
 #include "agent/sample/sink_gate.hpp"
 #include "agent/source/event_source.hpp"
+#include "sinks/carries.hpp"
 #include "sinks/delivery.hpp"
 
 namespace sonde {
@@ -69,8 +71,8 @@ public:
     void add(TransactionObserver& observer) { observers_.push_back(&observer); }
     void add(LogObserver& observer) { log_observers_.push_back(&observer); }
     // A sink with a redaction or a limit of its own is known by its name.
-    enum class Carries : std::uint8_t { everything, all_but_logs, logs };
-    void add(Delivery& delivery, Carries carries = Carries::everything);
+    // known_as: that name, where it is not the delivery's. carries: something.
+    void add(Delivery& delivery, Carries carries = Carries::everything, std::string known_as = {});
 
     // A reload: prepare() on any thread, after the last add(); adopt() on the pipeline's, between two records. What is
     // seen before is treated by the old policies alone, what is seen after by the new ones alone.
@@ -150,6 +152,7 @@ private:
         std::unique_ptr<SinkGate> gate;
         Carries carries = Carries::everything;
         LossMatrix reported{};  // what its loss lines have told so far
+        std::string known_as;   // name in the policies
     };
     RecordRedactor redactor_;
     Sampler sampler_;

@@ -19,7 +19,7 @@ static std::vector<std::unique_ptr<RecordRedactor>> outlet_redactors(const Redac
 
 PreparedPolicies Pipeline::prepare(const PipelinePolicies& policies) const {
     std::vector<std::string_view> sinks;
-    for (const auto& outlet : outlets_) sinks.push_back(outlet.delivery->name());
+    for (const auto& outlet : outlets_) sinks.push_back(outlet.known_as);
     return {policies, std::make_unique<RecordRedactor>(policies.redaction->common()),
             outlet_redactors(*policies.redaction, sinks)};
 }
@@ -35,7 +35,7 @@ void Pipeline::adopt(PreparedPolicies prepared) {
     own_redactions_ = false;
     for (std::size_t i = 0; i < outlets_.size(); ++i) {
         auto& outlet = outlets_[i];
-        outlet.gate->adopt(*policies.sampling, outlet.delivery->name());
+        outlet.gate->adopt(*policies.sampling, outlet.known_as);
         outlet.redactor = std::move(prepared.outlets[i]);
         own_redactions_ = own_redactions_ || outlet.redactor != nullptr;
     }
@@ -47,9 +47,10 @@ void Pipeline::adopt(PreparedPolicies prepared) {
     processes_.read_again();
 }
 
-void Pipeline::add(Delivery& delivery, Carries carries) {
-    outlets_.push_back(
-        {&delivery, nullptr, std::make_unique<SinkGate>(*options_.policies.sampling, delivery.name()), carries, {}});
+void Pipeline::add(Delivery& delivery, Carries carries, std::string known_as) {
+    if (known_as.empty()) known_as = delivery.name();
+    auto gate = std::make_unique<SinkGate>(*options_.policies.sampling, known_as);
+    outlets_.push_back({&delivery, nullptr, std::move(gate), carries, {}, std::move(known_as)});
     auto prepared = prepare(options_.policies);
     own_redactions_ = false;
     for (std::size_t i = 0; i < outlets_.size(); ++i) {

@@ -1,7 +1,8 @@
-#include <algorithm>
-#include <protozero/pbf_reader.hpp>
+#include "sinks/otlp/partial_success.hpp"
 
-#include "sinks/otlp/otlp_encoder.hpp"
+#include <algorithm>
+#include <array>
+#include <protozero/pbf_reader.hpp>
 
 namespace sonde {
 namespace {
@@ -10,8 +11,8 @@ std::uint32_t clamped(std::int64_t value) {
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(value, 0, UINT32_MAX));
 }
 
-// ExportTraceServiceResponse { ExportTracePartialSuccess partial_success = 1 { int64 rejected_spans = 1;
-// string error_message = 2 } }.
+// Export…ServiceResponse { Export…PartialSuccess partial_success = 1 { int64 rejected_… = 1; string error_message = 2 }
+// }: the same numbers for all signals.
 std::uint32_t read_protobuf(std::string_view body, std::string& message) {
     std::int64_t rejected = 0;
     try {  // protozero tells about bytes that are no message by an exception; it stays here
@@ -47,9 +48,11 @@ std::string_view member(std::string_view body, std::string_view quoted_name) {
     return body.substr(at, body.find_first_of("\",}", at) - at);
 }
 
-std::uint32_t read_json(std::string_view body, std::string& message) {
+std::uint32_t read_json(OtlpSignal signal, std::string_view body, std::string& message) {
+    constexpr std::array<std::string_view, 3> names{"\"rejectedSpans\"", "\"rejectedLogRecords\"",
+                                                    "\"rejectedDataPoints\""};
     std::int64_t rejected = 0;
-    for (const char c : member(body, "\"rejectedSpans\"")) {
+    for (const char c : member(body, names[static_cast<std::size_t>(signal)])) {
         if (c < '0' || c > '9' || rejected > UINT32_MAX) break;
         rejected = rejected * 10 + (c - '0');
     }
@@ -59,14 +62,15 @@ std::uint32_t read_json(std::string_view body, std::string& message) {
 
 }  // namespace
 
-std::uint32_t read_partial_success(OtlpFormat format, std::string_view body, std::string& message) {
+std::uint32_t read_partial_success(OtlpFormat format, OtlpSignal signal, std::string_view body, std::string& message) {
     constexpr std::size_t longest_message = 200;
     message.clear();
-    const auto rejected = format == OtlpFormat::protobuf ? read_protobuf(body, message) : read_json(body, message);
+    const auto rejected =
+        format == OtlpFormat::protobuf ? read_protobuf(body, message) : read_json(signal, body, message);
     message.resize(std::min(message.size(), longest_message));
     for (auto& c : message)
         if (c < ' ' || c == 0x7f) c = ' ';  // it goes to a terminal
-    if (message.empty()) message = "spans were refused without a reason";
+    if (message.empty()) message = "a part was refused without a reason";
     return rejected;
 }
 

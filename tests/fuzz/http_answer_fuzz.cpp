@@ -4,7 +4,7 @@
 
 #include "sinks/net/http_transport.hpp"
 #include "sinks/net/retry_after.hpp"
-#include "sinks/otlp/otlp_encoder.hpp"
+#include "sinks/otlp/partial_success.hpp"
 
 // What a server may say: the first line is a Retry-After, the rest a body.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -20,11 +20,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (const char c : result.error)
             if (c < ' ' || c == 0x7f) std::abort();  // it goes to a terminal
     }
-    for (const auto format : {sonde::OtlpFormat::protobuf, sonde::OtlpFormat::json}) {
-        std::string message;
-        sonde::read_partial_success(format, body, message);
-        for (const char c : message)
-            if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) std::abort();
-    }
+    for (const auto format : {sonde::OtlpFormat::protobuf, sonde::OtlpFormat::json})
+        for (const auto signal : {sonde::OtlpSignal::traces, sonde::OtlpSignal::logs, sonde::OtlpSignal::metrics}) {
+            std::string message;
+            sonde::read_partial_success(format, signal, body, message);
+            for (const char c : message)
+                if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) std::abort();
+        }
     return 0;
 }

@@ -16,6 +16,8 @@ import urllib.request
 from harness import SONDE, Process, SondeTest, accepts, free_port, metric_sum, wait_for
 from redaction_test import Canaries
 
+OTLP_PATHS = [f"{base}/v1/{signal}" for base in ("", "/json") for signal in ("traces", "logs", "metrics")]
+
 # Says each secret that a request brings in its log, in the ways that logs have, and answers.
 SERVER = '''
 import json, logging, sys
@@ -196,8 +198,10 @@ class CanaryTest(SondeTest):
         sinks = {
             "hook": {"type": "http", "http": {"url": f"{receiver.url}/hook"}},
             "loki": {"type": "loki", "http": {"url": f"{receiver.url}/loki/api/v1/push"}},
-            "otlp": {"type": "otlp", "http": {"url": f"{receiver.url}/v1/traces"}},
-            "otlpjson": {"type": "otlp", "http": {"url": f"{receiver.url}/v1/json"}, "otlp": {"format": "json"}},
+            "otlp": {"type": "otlp", "http": {"url": receiver.url},
+                     "otlp": {"signals": ["traces", "logs", "metrics"], "interval": "1s"}},
+            "otlpjson": {"type": "otlp", "http": {"url": f"{receiver.url}/json"},
+                         "otlp": {"format": "json", "signals": ["traces", "logs", "metrics"], "interval": "1s"}},
             "write": {"type": "prometheus_remote_write", "http": {"url": f"{receiver.url}/api/v1/write"},
                       "remote_write": {"interval": "1s"}},
             "statsd": {"type": "statsd", "statsd": {"address": datagrams.address}},
@@ -275,7 +279,7 @@ class CanaryTest(SondeTest):
                                     server_port=str(port)) >= made, "all requests in /metrics")
         wait_for(lambda: "Orders" in sonde.metrics(), "the calls in /metrics")
         told = [f"/{name}" for name in ("webhook", "slack", "discord", "pagerduty", "alertmanager/api/v2/alerts")]
-        for path in ("/hook", "/loki/api/v1/push", "/v1/traces", "/v1/json", "/api/v1/write", *told):
+        for path in ("/hook", "/loki/api/v1/push", *OTLP_PATHS, "/api/v1/write", *told):
             wait_for(lambda path=path: path in receiver.bodies, f"something arrived at {path}", 30)
 
         outputs = self.crawl(base)
@@ -301,8 +305,8 @@ class CanaryTest(SondeTest):
         said = (self.directory / "app.log").read_bytes()
         self.assertEqual([secret for secret in logged if secret.encode() not in said], [])
         for name in ("/api/v1/transactions?limit=1000", "tail", "tail json", "sonde query", "posted to /hook",
-                     "posted to /loki/api/v1/push", "posted to /v1/traces", "posted to /v1/json", "second/transactions.jsonl",
-                     "events/logs.jsonl", "/api/v1/logs", "/api/v1/alerts", "posted to /webhook"):
+                     "posted to /loki/api/v1/push", "second/transactions.jsonl",
+                     *(f"posted to {path}" for path in OTLP_PATHS if not path.endswith("metrics")), "events/logs.jsonl", "/api/v1/logs", "/api/v1/alerts", "posted to /webhook"):
             self.assertIn(b"redacted", outputs[name], name)
         self.assertGreaterEqual(len(set(canaries.secrets)), 75)
         for name, content in outputs.items():

@@ -1,4 +1,5 @@
-// Drives one sink for the integration tests, as an agent would: sink_driver TYPE DESTINATION SPOOL COUNT PAUSE_US.
+// Drives one sink for the integration tests, as an agent would: sink_driver TYPE DESTINATION SPOOL COUNT PAUSE_US
+// [SIGNAL [json]], the last two for otlp.
 // Prints one line per second and one at the end: its numbers as JSON. Ends after COUNT records, once all of them are
 // delivered or dropped, or by SIGTERM. SPOOL "-": none.
 #include <unistd.h>
@@ -26,6 +27,41 @@ std::vector<prometheus::MetricFamily> metrics() {
     prometheus::MetricFamily histogram{"driver_seconds", "Durations.", MetricType::Histogram, {}};
     histogram.metric.emplace_back().histogram = {5, 2.25, {{2, 0.0001}, {4, 0.5}}};
     return {counter, histogram};
+}
+
+// Durations of 2^k/8 … seconds, so that bounds in any base are easy to check.
+std::vector<sonde::ExponentialFamily> exponential() {
+    sonde::ExponentialSnapshot histogram;
+    histogram.scale = 3;
+    histogram.offset = -24;
+    histogram.counts = {3, 0, 4, 5};
+    histogram.zero_count = 2;
+    histogram.zero_threshold = 0.0009765625;
+    histogram.count = 14;
+    histogram.sum = 2.25;
+    return {{"http_server_request_duration_seconds",
+             "Durations.",
+             {{{{"http_route", "/a"}, {"service_name", "shop"}}, histogram}}}};
+}
+
+sonde::LogLinePtr sample_line(std::uint64_t number) {
+    auto line = std::make_shared<sonde::LogLine>();
+    auto& record = line->record;
+    record.time_ns = 1'700'000'000'000'000'000 + number;
+    record.observed_ns = record.time_ns + 5;
+    record.severity = sonde::Severity::error;
+    record.severity_text = "ERR";
+    record.message = "cannot pay \"x\"";
+    record.source.pid = 211;
+    record.add_attribute("user", "ann");
+    record.add_attribute("items", "3", sonde::AttributeType::number);
+    record.add_attribute("ok", "false", sonde::AttributeType::boolean);
+    line->service = "shop";
+    line->match = sonde::LogMatch::thread;
+    line->confidence = 1;
+    line->request_span_id = 0x1122334455667788 + number;
+    line->request_trace_id.assign("4bf92f3577b34da6a3ce929d0e0e4736");
+    return line;
 }
 
 bool parse_type(const std::string& text, sonde::SinkType& type) {
@@ -57,14 +93,16 @@ void print(const sonde::Delivery& delivery) {
 int main(int argc, char** argv) {
     using namespace std::chrono_literals;
     sonde::SinkOptions options;
-    if (argc != 6 || !parse_type(argv[1], options.type)) {
-        std::fprintf(stderr, "usage: sink_driver TYPE DESTINATION SPOOL COUNT PAUSE_US\n");
+    if (argc < 6 || argc > 8 || !parse_type(argv[1], options.type)) {
+        std::fprintf(stderr, "usage: sink_driver TYPE DESTINATION SPOOL COUNT PAUSE_US [SIGNAL [json]]\n");
         return 2;
     }
     std::signal(SIGTERM, [](int) { stopping = true; });
     options.http.url = argv[2];
     options.statsd.address = argv[2];
-    options.remote_write.interval_ms = 1000;
+    options.remote_write.interval_ms = options.otlp.interval_ms = 1000;
+    if (argc > 6) options.otlp.signals = {argv[6]};
+    if (argc > 7) options.otlp.format = sonde::OtlpFormat::json;
     options.batch = {.records = 50, .bytes = 1 << 20, .time_ms = 20};
     options.retry.base_delay_ms = 20;
     options.retry.max_delay_ms = 100;
@@ -72,7 +110,7 @@ int main(int argc, char** argv) {
     options.queue.overflow = sonde::Overflow::block;
     options.queue.block_ms = 1000;
     if (std::string(argv[3]) != "-") options.spool.directory = argv[3];
-    auto delivery = sonde::make_delivery(options, {.collect = metrics});
+    auto delivery = sonde::make_delivery(options, {.collect = metrics, .exponential = exponential});
     if (!delivery) {
         std::fprintf(stderr, "%s\n", delivery.error().message().c_str());
         return 1;
@@ -86,7 +124,10 @@ int main(int argc, char** argv) {
         return stats.queued == 0 && stats.sink.exported.pending == 0 && stats.sink.exported.spooled == 0;
     };
     for (std::uint64_t number = 1; !stopping; ++number) {
-        if (number <= count && sonde::takes_records(options.type)) {
+        const auto carries = sonde::carried_by(options);
+        if (number <= count && carries == sonde::Carries::logs) {
+            (*delivery)->offer(sonde::Record(sample_line(number)));
+        } else if (number <= count && carries != sonde::Carries::nothing) {
             auto transaction = sonde::sample_transaction(number);
             transaction.trace.request_id.assign(life);  // no two lives send the same
             (*delivery)->offer(transaction);

@@ -104,6 +104,27 @@ TEST(HttpMetrics, OneTransactionInEveryFamily) {
         << "blocked was not observed";
 }
 
+TEST(HttpMetrics, ExponentialHistogramsCountTheSame) {
+    EXPECT_TRUE(HttpMetrics(10).exponential().empty());
+    HttpMetrics metrics(1, true);
+    for (const auto* route : {"/a", "/a", "/b"}) metrics.observe(make("GET", route));  // the last: over the limit
+    const auto families = metrics.exponential();
+    ASSERT_EQ(families.size(), 2);
+    EXPECT_EQ(families[0].name, "http_server_request_duration_seconds");
+    ASSERT_EQ(families[0].series.size(), 2);
+    const auto shown = metrics.Collect();
+    const auto* same = find(shown, families[0].name);
+    ASSERT_NE(same, nullptr);
+    EXPECT_EQ(same->help, families[0].help);
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto& histogram = families[0].series[i].histogram;
+        EXPECT_EQ(histogram.count, same->metric[i].histogram.sample_count);
+        EXPECT_DOUBLE_EQ(histogram.sum, same->metric[i].histogram.sample_sum);
+        ASSERT_EQ(families[0].series[i].labels.size(), same->metric[i].label.size());
+        EXPECT_EQ(families[0].series[i].labels.front().second, same->metric[i].label.front().value);
+    }
+}
+
 TEST(HttpMetrics, UnobservedIsLeftOut) {
     HttpMetrics metrics;
     auto t = make("", "/x", 0);

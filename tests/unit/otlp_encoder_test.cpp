@@ -1,25 +1,23 @@
-// Requests are decoded by hand from the published opentelemetry-proto (trace/v1/trace.proto and its JSON mapping), not
-// with what encoded them.
-#include "sinks/otlp/otlp_encoder.hpp"
+#include "sinks/otlp/span_encoder.hpp"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include <boost/json.hpp>
 #include <map>
-#include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 #include <set>
 
 #include "sinks/make_sink.hpp"
+#include "sinks/otlp/otlp_ids.hpp"
+#include "sinks/otlp/partial_success.hpp"
 #include "sinks/otlp/span_attributes.hpp"
 #include "tests/support/http_receiver.hpp"
+#include "tests/support/otlp_schema.hpp"
 #include "tests/support/records.hpp"
 
 namespace sonde {
 namespace {
 
-namespace json = boost::json;
 using Attributes = std::map<std::string, std::string>;  // values as text: s:…, i:…, d:…
 
 struct Span {
@@ -36,128 +34,12 @@ struct ResourceSpans {
     std::vector<Span> spans;
 };
 
-std::string hex(std::string_view bytes) {
-    std::string out;
-    for (const char c : bytes) {
-        char digits[3];
-        std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(c));
-        out += digits;
-    }
-    return out;
-}
-
-void read_key_value(protozero::pbf_reader in, Attributes& out) {
-    std::string key, value;
-    while (in.next()) {
-        if (in.tag() == 1) {
-            key = in.get_string();
-            continue;
-        }
-        EXPECT_EQ(in.tag(), 2);
-        auto any = in.get_message();
-        while (any.next()) {
-            if (any.tag() == 1)
-                value = "s:" + any.get_string();
-            else if (any.tag() == 3)
-                value = "i:" + std::to_string(any.get_int64());
-            else if (any.tag() == 4)
-                value = "d:" + std::to_string(any.get_double());
-            else
-                ADD_FAILURE() << "AnyValue of kind " << any.tag();
-        }
-    }
-    EXPECT_TRUE(out.emplace(key, value).second) << key << " twice";
-}
-
-Span read_span(protozero::pbf_reader in) {
-    Span span;
-    while (in.next()) {
-        switch (in.tag()) {
-            case 1:
-                span.trace_id = hex(in.get_bytes());
-                break;
-            case 2:
-                span.span_id = hex(in.get_bytes());
-                break;
-            case 4:
-                span.parent_id = hex(in.get_bytes());
-                break;
-            case 5:
-                span.name = in.get_string();
-                break;
-            case 6:
-                span.kind = in.get_enum();
-                break;
-            case 7:
-                span.start = in.get_fixed64();
-                break;
-            case 8:
-                span.end = in.get_fixed64();
-                break;
-            case 9:
-                read_key_value(in.get_message(), span.attributes);
-                break;
-            case 15: {
-                auto status = in.get_message();
-                while (status.next(3)) span.status = status.get_enum();
-                break;
-            }
-            default:
-                ADD_FAILURE() << "Span has no field " << in.tag();
-                in.skip();
-        }
-    }
-    return span;
-}
-
-void read_scope_spans(protozero::pbf_reader in, ResourceSpans& out) {
-    while (in.next()) {
-        if (in.tag() == 2) {
-            out.spans.push_back(read_span(in.get_message()));
-            continue;
-        }
-        auto scope = in.get_message();
-        while (scope.next()) out.scope += scope.get_string() + " ";
-    }
-}
-
-std::vector<ResourceSpans> read_protobuf(const std::string& body) {
+std::vector<ResourceSpans> read(OtlpFormat format, const std::string& body) {
     std::vector<ResourceSpans> out;
-    protozero::pbf_reader request(body);
-    while (request.next(1)) {
-        auto& group = out.emplace_back();
-        auto resource_spans = request.get_message();
-        while (resource_spans.next()) {
-            if (resource_spans.tag() == 2) {
-                read_scope_spans(resource_spans.get_message(), group);
-                continue;
-            }
-            auto resource = resource_spans.get_message();
-            while (resource.next(1)) read_key_value(resource.get_message(), group.resource);
-        }
-    }
-    return out;
-}
-
-Attributes read_attributes(const json::value& list) {
-    Attributes out;
-    for (const auto& pair : list.as_array()) {
-        const auto& value = pair.at("value").as_object();
-        std::string text;
-        if (value.contains("stringValue")) text = "s:" + std::string(value.at("stringValue").as_string());
-        if (value.contains("intValue")) text = "i:" + std::string(value.at("intValue").as_string());
-        if (value.contains("doubleValue")) text = "d:" + std::to_string(value.at("doubleValue").to_number<double>());
-        out[std::string(pair.at("key").as_string())] = text;
-    }
-    return out;
-}
-
-std::vector<ResourceSpans> read_json(const std::string& body) {
-    std::vector<ResourceSpans> out;
-    const auto request = json::parse(body);
+    const auto request = read_otlp("TraceRequest", format == OtlpFormat::json, body);
     for (const auto& entry : request.at("resourceSpans").as_array()) {
         auto& group = out.emplace_back();
-        group.resource = read_attributes(entry.at("resource").at("attributes"));
+        group.resource = otlp_attributes(entry.at("resource").at("attributes"));
         const auto& scope_spans = entry.at("scopeSpans").as_array().at(0);
         for (const auto* name : {"name", "version"})
             group.scope += std::string(scope_spans.at("scope").at(name).as_string()) + " ";
@@ -174,21 +56,17 @@ std::vector<ResourceSpans> read_json(const std::string& body) {
             span.kind = object.at("kind").as_int64();
             span.start = std::stoull(text("startTimeUnixNano"));
             span.end = std::stoull(text("endTimeUnixNano"));
-            span.attributes = read_attributes(object.at("attributes"));
-            const auto& status = object.at("status").as_object();
-            span.status = status.contains("code") ? status.at("code").as_int64() : 0;
+            span.attributes = otlp_attributes(object.at("attributes"));
+            if (object.contains("status") && object.at("status").as_object().contains("code"))
+                span.status = object.at("status").at("code").as_int64();
         }
     }
     return out;
 }
 
-std::vector<ResourceSpans> read(OtlpFormat format, const std::string& body) {
-    return format == OtlpFormat::protobuf ? read_protobuf(body) : read_json(body);
-}
-
 class OtlpEncoderTest : public testing::TestWithParam<OtlpFormat> {
 protected:
-    OtlpEncoder encoder_{{.format = GetParam(), .gzip = false, .resource = {{"host.name", "n1"}}}, "1.2.3", 7};
+    SpanEncoder encoder_{{.format = GetParam(), .gzip = false, .resource = {{"host.name", "n1"}}}, "1.2.3", 7};
 };
 
 Transaction served() {
@@ -314,6 +192,15 @@ TEST_P(OtlpEncoderTest, IdsAreMadeWhereThereAreNone) {
     EXPECT_EQ(groups.at(1).spans.at(0).trace_id, "0000000000000000a3ce929d0e0e4736");
 }
 
+TEST_P(OtlpEncoderTest, ARequestAndItsLinesShareATraceThatNobodyNamed) {
+    Transaction bare;
+    bare.trace.span_id = 0x1122334455667788;
+    encoder_.add(bare);
+    const auto span = read(GetParam(), encoder_.take()).at(0).spans.at(0);
+    EXPECT_EQ(span.span_id, "1122334455667788");
+    EXPECT_EQ(span.trace_id, otlp_hex(trace_id_of_span(0x1122334455667788)));
+}
+
 TEST_P(OtlpEncoderTest, SpansAreGroupedByProcess) {
     for (const auto* service : {"a", "b", "a"}) ASSERT_TRUE(encoder_.add(sample_transaction(1, service)));
     EXPECT_FALSE(encoder_.add(LossRecord{}));
@@ -342,19 +229,77 @@ std::string partial_protobuf(std::int64_t rejected, const std::string& message) 
     return body;
 }
 
+TEST(OtlpUrl, ASignalHasAPathOfItsOwn) {
+    EXPECT_EQ(otlp_url("http://h:4318", OtlpSignal::traces), "http://h:4318/v1/traces");
+    EXPECT_EQ(otlp_url("http://h:4318/", OtlpSignal::logs), "http://h:4318/v1/logs");
+    EXPECT_EQ(otlp_url("https://h/a/otlp?k=v", OtlpSignal::metrics), "https://h/a/otlp/v1/metrics?k=v");
+    EXPECT_EQ(otlp_url("http://h/v1/traces", OtlpSignal::traces), "http://h/v1/traces");
+    EXPECT_EQ(otlp_url("http://h/v1/logs/", OtlpSignal::logs), "http://h/v1/logs/");
+    EXPECT_EQ(otlp_signal_of_url("http://h/v1/logs?x=/v1/metrics"), OtlpSignal::logs);
+    EXPECT_EQ(otlp_signal_of_url("http://h/v1"), std::nullopt);
+}
+
+SinkOptions otlp_sink(std::vector<std::string> signals, std::string url = "http://127.0.0.1:4318") {
+    SinkOptions options;
+    options.type = SinkType::otlp;
+    options.name = "far";
+    options.http.url = std::move(url);
+    options.otlp.signals = std::move(signals);
+    return options;
+}
+
+TEST(OtlpSignals, AreSinksOfTheirOwn) {
+    auto options = otlp_sink({"traces", "logs", "metrics"});
+    options.spool.directory = "/spool";
+    const auto parts = by_signal(options);
+    ASSERT_EQ(parts.size(), 3);
+    EXPECT_EQ(parts[1].name, "far_logs");
+    EXPECT_EQ(parts[1].spool.directory, "/spool_logs");
+    EXPECT_EQ(parts[1].fallback_directory, "");
+    EXPECT_EQ(carried_by(parts[0]), Carries::all_but_logs);
+    EXPECT_EQ(carried_by(parts[1]), Carries::logs);
+    EXPECT_EQ(carried_by(parts[2]), Carries::nothing);
+    options = otlp_sink({"logs"});
+    EXPECT_EQ(by_signal(options).at(0).name, "far");  // one that sends one thing keeps its name
+}
+
+TEST(OtlpSignals, MustExistAndFitTheUrl) {
+    EXPECT_TRUE(check_sink(otlp_sink({"traces", "logs", "metrics"})));
+    EXPECT_TRUE(check_sink(otlp_sink({"logs"}, "http://h/v1/logs")));
+    EXPECT_FALSE(check_sink(otlp_sink({})));
+    EXPECT_FALSE(check_sink(otlp_sink({"profiles"})));
+    EXPECT_FALSE(check_sink(otlp_sink({"logs", "logs"})));
+    const auto wrong = check_sink(otlp_sink({"traces", "logs"}, "http://h/v1/traces"));
+    ASSERT_FALSE(wrong);
+    EXPECT_EQ(wrong.error().what, "sink far: its URL is that of traces, and it sends logs");
+    EXPECT_FALSE(make_delivery(otlp_sink({"metrics"})));  // there are none here
+}
+
 TEST(PartialSuccess, IsRead) {
     std::string message;
-    EXPECT_EQ(read_partial_success(OtlpFormat::protobuf, partial_protobuf(3, "too\nold"), message), 3);
+    EXPECT_EQ(read_partial_success(OtlpFormat::protobuf, OtlpSignal::traces, partial_protobuf(3, "too\nold"), message),
+              3);
     EXPECT_EQ(message, "too old");
-    EXPECT_EQ(read_partial_success(OtlpFormat::protobuf, "", message), 0);
-    EXPECT_EQ(read_partial_success(OtlpFormat::protobuf, partial_protobuf(-1, ""), message), 0);
-    EXPECT_EQ(read_partial_success(OtlpFormat::protobuf, "<html>", message), 0);
+    EXPECT_EQ(read_partial_success(OtlpFormat::protobuf, OtlpSignal::traces, "", message), 0);
+    EXPECT_EQ(read_partial_success(OtlpFormat::protobuf, OtlpSignal::traces, partial_protobuf(-1, ""), message), 0);
+    EXPECT_EQ(read_partial_success(OtlpFormat::protobuf, OtlpSignal::traces, "<html>", message), 0);
     const auto* const body = R"({"partialSuccess": {"rejectedSpans": "12", "errorMessage":"no"}})";
-    EXPECT_EQ(read_partial_success(OtlpFormat::json, body, message), 12);
+    EXPECT_EQ(read_partial_success(OtlpFormat::json, OtlpSignal::traces, body, message), 12);
     EXPECT_EQ(message, "no");
-    EXPECT_EQ(read_partial_success(OtlpFormat::json, R"({"partialSuccess":{"rejectedSpans":7}})", message), 7);
-    EXPECT_EQ(read_partial_success(OtlpFormat::json, "{}", message), 0);
-    EXPECT_EQ(read_partial_success(OtlpFormat::json, R"({"rejectedSpans":99999999999999999999999})", message),
+    EXPECT_EQ(read_partial_success(OtlpFormat::json, OtlpSignal::traces, R"({"partialSuccess":{"rejectedSpans":7}})",
+                                   message),
+              7);
+    EXPECT_EQ(read_partial_success(OtlpFormat::json, OtlpSignal::traces, "{}", message), 0);
+    const auto* const logs = R"({"partialSuccess":{"rejectedLogRecords":"5","errorMessage":"late"}})";
+    EXPECT_EQ(read_partial_success(OtlpFormat::json, OtlpSignal::logs, logs, message), 5);
+    EXPECT_EQ(message, "late");
+    EXPECT_EQ(read_partial_success(OtlpFormat::json, OtlpSignal::metrics, logs, message), 0);
+    const auto* const points = R"({"partialSuccess":{"rejectedDataPoints":"6"}})";
+    EXPECT_EQ(read_partial_success(OtlpFormat::json, OtlpSignal::metrics, points, message), 6);
+    for (const auto signal : {OtlpSignal::logs, OtlpSignal::metrics})
+        EXPECT_EQ(read_partial_success(OtlpFormat::protobuf, signal, partial_protobuf(2, ""), message), 2);
+    EXPECT_EQ(read_partial_success(OtlpFormat::json, OtlpSignal::traces, R"({"rejectedSpans":99999999999999999999999})",
+                                   message),
               UINT32_MAX);
 }
 
@@ -395,7 +340,7 @@ TEST(OtlpSink, SendsGzipAndCountsWhatIsRefused) {
     for (const auto& request : receiver.requests()) {
         EXPECT_EQ(request.headers.at("content-type"), "application/x-protobuf");
         EXPECT_EQ(request.headers.at("content-encoding"), "gzip");
-        const auto groups = read_protobuf(gunzip(request.body));
+        const auto groups = read(OtlpFormat::protobuf, gunzip(request.body));
         EXPECT_TRUE(groups.at(0).resource.contains("host.name"));
         spans += groups.at(0).spans.size();
     }

@@ -142,7 +142,7 @@ TEST(RemoteWriteSink, SendsWhatTheSpecificationAsksFor) {
     options.type = SinkType::prometheus_remote_write;
     options.http.url = receiver.url("/api/v1/write");
     EXPECT_FALSE(make_sink(options));  // nothing to collect from
-    EXPECT_FALSE(takes_records(options.type));
+    EXPECT_EQ(carried_by(options), Carries::nothing);
     auto delivery = make_delivery(options, {.collect = some_metrics});
     ASSERT_TRUE(delivery) << delivery.error().message();
     ASSERT_TRUE(eventually([&] { return (*delivery)->stats().sink.exported.delivered == 12; }));
