@@ -55,6 +55,32 @@ std::shared_ptr<const SinkOptions> file_fallback(const SinkOptions& options) {
     return file;
 }
 
+// The ways from a body to its records, by the encoders' formats.
+std::optional<BodyHalves> split_otlp(OtlpFormat format, OtlpSignal signal, std::string_view body) {
+    // a metric's record is a data point: behind the five kinds of data that a Metric may have
+    constexpr std::uint32_t data = 1U << 5 | 1U << 7 | 1U << 9 | 1U << 10 | 1U << 11;
+    if (format == OtlpFormat::protobuf) {
+        if (signal == OtlpSignal::metrics) return split_protobuf(body, {1U << 1, 1U << 2, 1U << 2, data, 1U << 1});
+        return split_protobuf(body, {1U << 1, 1U << 2, 1U << 2});
+    }
+    if (signal == OtlpSignal::traces) return split_json(body, {{"resourceSpans"}, {"scopeSpans"}, {"spans"}});
+    if (signal == OtlpSignal::logs) return split_json(body, {{"resourceLogs"}, {"scopeLogs"}, {"logRecords"}});
+    return split_json(body, {{"resourceMetrics"},
+                             {"scopeMetrics"},
+                             {"metrics"},
+                             {"gauge", "sum", "histogram", "exponentialHistogram", "summary"},
+                             {"dataPoints"}});
+}
+
+std::optional<BodyHalves> split_loki(LokiFormat format, std::string_view body) {
+    if (format == LokiFormat::json) return split_json(body, {{"streams"}, {"values"}});
+    return split_snappy(body, [](std::string_view plain) { return split_protobuf(plain, {1U << 1, 1U << 2}); });
+}
+
+std::optional<BodyHalves> split_series(std::string_view body) {
+    return split_snappy(body, [](std::string_view plain) { return split_protobuf(plain, {1U << 1}); });
+}
+
 Result<BatchSenderParts> make_parts(const SinkOptions& options, std::unique_ptr<Transport> transport) {
     BatchSenderParts parts;
     parts.name = name_of(options);
@@ -81,27 +107,30 @@ Result<BatchSenderParts> make_parts(const SinkOptions& options, std::unique_ptr<
 }
 
 Result<std::unique_ptr<Sink>> make_batch_sink(const SinkOptions& options, std::unique_ptr<BatchEncoder> encoder,
-                                              std::unique_ptr<Transport> transport) {
+                                              std::unique_ptr<Transport> transport, SplitBody split = {}) {
     auto parts = make_parts(options, std::move(transport));
     if (!parts) return parts.error();
+    parts->split = std::move(split);
     return std::unique_ptr<Sink>(
         std::make_unique<BatchSink>(name_of(options), options.batch, std::move(encoder), std::move(*parts)));
 }
 
 Result<std::unique_ptr<Sink>> make_http_sink(const SinkOptions& options, HttpClientOptions http, HttpProtocol protocol,
-                                             std::unique_ptr<BatchEncoder> encoder) {
+                                             std::unique_ptr<BatchEncoder> encoder, SplitBody split) {
     auto client = HttpClient::create(http);
     if (!client) return client.error();
     return make_batch_sink(options, std::move(encoder),
-                           std::make_unique<HttpTransport>(std::move(*client), std::move(protocol)));
+                           std::make_unique<HttpTransport>(std::move(*client), std::move(protocol)), std::move(split));
 }
 
 Result<std::unique_ptr<Sink>> make_webhook(const SinkOptions& options) {
     HttpProtocol protocol;
     protocol.content_type = options.webhook.form == JsonBatch::array ? json_type : "application/x-ndjson";
     protocol.compression = options.webhook.compression;
-    return make_http_sink(options, options.http, std::move(protocol),
-                          std::make_unique<JsonEncoder>(options.webhook.form, options.fields));
+    const auto form = options.webhook.form;
+    return make_http_sink(
+        options, options.http, std::move(protocol), std::make_unique<JsonEncoder>(form, options.fields),
+        [form](std::string_view body) { return form == JsonBatch::array ? split_json(body, {}) : split_lines(body); });
 }
 
 Result<std::unique_ptr<Sink>> make_loki(const SinkOptions& options) {
@@ -116,7 +145,8 @@ Result<std::unique_ptr<Sink>> make_loki(const SinkOptions& options) {
         protocol.content_type = json_type;
         protocol.compression = ContentCoding::gzip;
     }
-    return make_http_sink(options, std::move(http), std::move(protocol), std::move(*encoder));
+    return make_http_sink(options, std::move(http), std::move(protocol), std::move(*encoder),
+                          [format = options.loki.format](std::string_view body) { return split_loki(format, body); });
 }
 
 // A sink sends one signal: see by_signal().
@@ -152,7 +182,9 @@ Result<std::unique_ptr<Sink>> make_otlp(const SinkOptions& options, const SinkCo
     };
     auto http = options.http;
     http.url = otlp_url(http.url, *signal);
-    return make_http_sink(options, std::move(http), std::move(protocol), make_otlp_encoder(*signal, options, context));
+    return make_http_sink(
+        options, std::move(http), std::move(protocol), make_otlp_encoder(*signal, options, context),
+        [format, signal = *signal](std::string_view body) { return split_otlp(format, signal, body); });
 }
 
 Result<std::unique_ptr<Sink>> make_remote_write(const SinkOptions& options, const SinkContext& context) {
@@ -167,7 +199,8 @@ Result<std::unique_ptr<Sink>> make_remote_write(const SinkOptions& options, cons
     fill_in(remote_write.external_labels, "instance", machine_name());
     const auto real_ms = [] { return static_cast<std::int64_t>(real_ns() / 1'000'000); };
     return make_http_sink(options, std::move(http), std::move(protocol),
-                          std::make_unique<RemoteWriteEncoder>(std::move(remote_write), context.collect, real_ms));
+                          std::make_unique<RemoteWriteEncoder>(std::move(remote_write), context.collect, real_ms),
+                          split_series);
 }
 
 Result<std::unique_ptr<Sink>> make_statsd(const SinkOptions& options) {

@@ -36,14 +36,14 @@ BatchSender::BatchSender(BatchSenderParts parts)
 }
 
 void BatchSender::submit(Batch batch) {
-    if (parts_.spool && (in_trouble() || !parts_.spool->empty())) return store(std::move(batch));
+    if (parts_.spool && (in_trouble() || !parts_.spool->empty())) return store(batch);
     memory_.push_back(std::move(batch));
     if (!parts_.fallback || !in_trouble()) return;
     while (memory_.size() > parts_.max_waiting) {
         auto oldest = std::move(memory_.front());
         memory_.pop_front();
         front_attempts_ = 0;
-        give_up(std::move(oldest), DropReason::expired);
+        give_up(oldest, DropReason::expired);
     }
 }
 
@@ -67,7 +67,7 @@ void BatchSender::drop_expired(const SendClock& now) {
         auto batch = std::move(memory_.front());
         memory_.pop_front();
         front_attempts_ = 0;
-        give_up(std::move(batch), DropReason::expired);
+        give_up(batch, DropReason::expired);
     }
 }
 
@@ -112,30 +112,60 @@ void BatchSender::count_delivered(const SendResult& result, std::size_t body_byt
 }
 
 // Refused for good. The fallback may make something of it: its form is another.
-void BatchSender::refuse(Batch batch, const SendResult& result) {
+void BatchSender::refuse(const Batch& batch, const SendResult& result) {
     last_error_ = result.error;
-    give_up(std::move(batch), DropReason::rejected);
+    give_up(batch, DropReason::rejected);
+}
+
+// Sends batches, the last one first, or the parts of them that are small enough. Returns what the destination could not
+// take for now, in the same order.
+std::vector<Batch> BatchSender::send(std::vector<Batch> waiting) {
+    while (!waiting.empty()) {
+        const auto result = attempt(waiting.back().body, waiting.back().records);
+        if (result.outcome == SendResult::Outcome::unavailable) break;
+        const auto done = std::move(waiting.back());
+        waiting.pop_back();
+        if (result.outcome == SendResult::Outcome::delivered) {
+            count_delivered(result, done.body.size(), done.records);
+        } else if (result.outcome != SendResult::Outcome::too_large || !divide(done, waiting)) {
+            refuse(done, result);
+        }
+    }
+    return waiting;
+}
+
+bool BatchSender::divide(const Batch& batch, std::vector<Batch>& out) const {
+    if (!parts_.split) return false;
+    auto halves = parts_.split(batch.body);
+    // the counts must go on adding up, whatever was in the spool
+    if (!halves || halves->first.records + halves->second.records != batch.records) return false;
+    for (auto* half : {&halves->second, &halves->first})
+        out.push_back({std::move(half->body), half->records, batch.time_ns, {}});
+    return true;
 }
 
 void BatchSender::try_memory() {
-    auto& batch = memory_.front();
-    ++front_attempts_;
-    const auto result = attempt(batch.body, batch.records);
-    if (result.outcome == SendResult::Outcome::unavailable) {
-        if (parts_.spool) spool_memory();
-        return;
-    }
-    auto done = std::move(batch);
+    const auto tried = front_attempts_ + 1;
+    std::vector<Batch> front;
+    front.push_back(std::move(memory_.front()));
     memory_.pop_front();
-    front_attempts_ = 0;
-    if (result.outcome == SendResult::Outcome::delivered) {
-        count_delivered(result, done.body.size(), done.records);
-    } else {
-        refuse(std::move(done), result);
-    }
+    const auto records = front.front().records;
+    auto left = send(std::move(front));
+    // parts are batches like any other, of which the first was tried once
+    front_attempts_ = left.empty() ? 0 : left.front().records == records ? tried : 1;
+    for (auto& batch : left) memory_.push_front(std::move(batch));
+    if (!left.empty() && parts_.spool) spool_memory();
 }
 
 void BatchSender::try_spool(const SendClock& now) {
+    if (!front_parts_.empty()) {
+        if (!older_than(front_parts_.front().time_ns, now.real_ns, parts_.spool_max_age_ms)) return try_front_parts();
+        const auto waiting = front_records_ - done_of_front();
+        parts_.spool->pop();
+        front_parts_.clear();
+        front_records_ = 0;
+        return lost(DropReason::expired, waiting);
+    }
     auto item = parts_.spool->front();
     collect_spool_losses();
     if (!item) return;
@@ -143,43 +173,63 @@ void BatchSender::try_spool(const SendClock& now) {
         parts_.spool->pop();
         return lost(DropReason::expired, item->records);
     }
-    const auto result = attempt(item->body, item->records);
-    if (result.outcome == SendResult::Outcome::unavailable) return;
-    parts_.spool->pop();
-    if (result.outcome == SendResult::Outcome::delivered) {
-        count_delivered(result, item->body.size(), item->records);
-    } else {
-        last_error_ = result.error;
-        lost(DropReason::rejected, item->records);
+    front_records_ = item->records;
+    front_parts_.push_back({std::move(item->body), item->records, item->time_ns, {}});
+    try_front_parts();
+}
+
+// In the spool the front stays whole until the last of its parts is done with: a crash in between repeats some records,
+// and loses none.
+void BatchSender::try_front_parts() {
+    front_parts_ = send(std::move(front_parts_));
+    if (front_parts_.empty()) {
+        parts_.spool->pop();
+    } else if (front_parts_.front().records == front_records_) {
+        front_parts_.clear();  // as it was: the spool has it
     }
+    if (front_parts_.empty()) front_records_ = 0;
+}
+
+// Number of records of the spool's front that are done with.
+std::uint64_t BatchSender::done_of_front() const {
+    std::uint64_t waiting = 0;
+    for (const auto& part : front_parts_) waiting += part.records;
+    return front_records_ - waiting;
 }
 
 void BatchSender::spool_memory() {
     front_attempts_ = 0;
     while (!memory_.empty()) {
-        auto batch = std::move(memory_.front());
+        const auto batch = std::move(memory_.front());
         memory_.pop_front();
-        store(std::move(batch));
+        store(batch);
     }
 }
 
-void BatchSender::store(Batch batch) {
+void BatchSender::store(const Batch& batch) {
     const auto stored = parts_.spool->append(batch.body, batch.records, batch.time_ns);
     collect_spool_losses();
     if (stored == Spool::Append::stored) return;
     if (stored == Spool::Append::failed) last_error_ = "spool: " + parts_.spool->error();
-    give_up(std::move(batch), stored == Spool::Append::full ? DropReason::spool_full : DropReason::spool_failed);
+    give_up(batch, stored == Spool::Append::full ? DropReason::spool_full : DropReason::spool_failed);
 }
 
 void BatchSender::collect_spool_losses() {
-    if (const auto evicted = parts_.spool->take_evicted(); evicted > 0) lost(DropReason::spool_full, evicted);
+    if (auto evicted = parts_.spool->take_evicted(); evicted > 0) {
+        if (!parts_.spool->holds_front()) {  // it was among them, and a part of it was done with
+            evicted -= done_of_front();
+            front_parts_.clear();
+            front_records_ = 0;
+        }
+        lost(DropReason::spool_full, evicted);
+    }
     if (const auto corrupt = parts_.spool->take_corrupt(); corrupt > 0) {
         last_error_ = "a batch in the spool is damaged";
         lost(DropReason::spool_failed, corrupt);
     }
 }
 
-void BatchSender::give_up(Batch batch, DropReason reason) {
+void BatchSender::give_up(const Batch& batch, DropReason reason) {
     if (divert(batch)) {
         stats_.diverted += batch.records;
     } else {
@@ -224,7 +274,7 @@ void BatchSender::finish(std::chrono::steady_clock::time_point deadline) {
     while (!memory_.empty()) {
         auto batch = std::move(memory_.front());
         memory_.pop_front();
-        give_up(std::move(batch), DropReason::shutdown);
+        give_up(batch, DropReason::shutdown);
     }
     if (lost_since_said_ > 0) {
         said_ = false;
@@ -235,7 +285,7 @@ void BatchSender::finish(std::chrono::steady_clock::time_point deadline) {
 ExportStats& BatchSender::stats() {
     stats_.pending = 0;
     for (const auto& batch : memory_) stats_.pending += batch.records;
-    stats_.spooled = parts_.spool ? parts_.spool->records() : 0;
+    stats_.spooled = parts_.spool ? parts_.spool->records() - done_of_front() : 0;
     stats_.spool_bytes = parts_.spool ? parts_.spool->bytes() : 0;
     stats_.breaker = breaker_.state();
     stats_.breaker_opened = breaker_.opened();

@@ -12,6 +12,7 @@
 #include "sinks/delivery/circuit_breaker.hpp"
 #include "sinks/delivery/export_stats.hpp"
 #include "sinks/delivery/retry_schedule.hpp"
+#include "sinks/delivery/split_body.hpp"
 #include "sinks/delivery/spool.hpp"
 #include "sinks/delivery/transport.hpp"
 #include "sinks/sink.hpp"
@@ -35,6 +36,7 @@ struct SendClock {
 struct BatchSenderParts {
     std::string name;
     std::unique_ptr<Transport> transport;
+    SplitBody split{};  // null: what is too large is refused for good
     RetryOptions retry{};
     BreakerOptions breaker{};
     std::optional<Spool> spool{};
@@ -58,6 +60,10 @@ struct BatchSenderParts {
 //                old; then fallback, else dropped (expired).
 //
 // While anything waits in the spool, new batches queue behind it. One thread.
+//
+// What the destination finds too large is sent by halves, and each of them likewise, within one poll(); a single record
+// that is too large is dropped (rejected). Halves have no originals, for nobody knows which record is in which: of a
+// batch that had to be divided, the fallback gets nothing.
 class BatchSender {
 public:
     explicit BatchSender(BatchSenderParts parts);
@@ -69,7 +75,7 @@ public:
     [[nodiscard]] bool has_room() const {
         return memory_.size() < parts_.max_waiting || ((parts_.spool || parts_.fallback) && in_trouble());
     }
-    // Makes at most one attempt, if one is due.
+    // Makes one attempt at most, if one is due; more where a batch has to be divided.
     void poll();
     // The end: tries what waits for as long as the destination takes it and the deadline has not passed; spools,
     // diverts or drops (shutdown) the rest.
@@ -86,11 +92,15 @@ private:
     void try_spool(const SendClock& now);
     void try_memory();
     void drop_expired(const SendClock& now);
+    std::vector<Batch> send(std::vector<Batch> waiting);
+    void try_front_parts();
+    [[nodiscard]] std::uint64_t done_of_front() const;
     SendResult attempt(std::string_view body, std::uint32_t records);
+    bool divide(const Batch& batch, std::vector<Batch>& out) const;
     void count_delivered(const SendResult& result, std::size_t body_bytes, std::uint32_t records);
-    void refuse(Batch batch, const SendResult& result);
-    void store(Batch batch);
-    void give_up(Batch batch, DropReason reason);
+    void refuse(const Batch& batch, const SendResult& result);
+    void store(const Batch& batch);
+    void give_up(const Batch& batch, DropReason reason);
     bool divert(const Batch& batch);
     void spool_memory();
     void lost(DropReason reason, std::uint64_t records);
@@ -102,6 +112,8 @@ private:
     CircuitBreaker breaker_;
     std::deque<Batch> memory_;
     std::uint32_t front_attempts_ = 0;  // of the oldest batch in memory
+    std::vector<Batch> front_parts_;    // of the spool's front, what is left after some were sent; empty: all of it
+    std::uint32_t front_records_ = 0;   // of the whole front, while there are parts; else 0
     ExportStats stats_;
     std::string last_error_;
     bool able_ = true;

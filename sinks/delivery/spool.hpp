@@ -47,6 +47,8 @@ public:
 
     // The oldest batch; nullopt: there is none. Damaged ones are passed over.
     std::optional<Item> front();
+    // Whether front() gave one out that is still there: not taken, not evicted.
+    [[nodiscard]] bool holds_front() const { return front_size_ > 0; }
     // The front is done with.
     void pop();
 

@@ -13,6 +13,7 @@ struct SendResult {
     enum class Outcome : std::uint8_t {
         delivered,    // the destination has taken it, but for rejected_records
         rejected,     // it never will: not tried again
+        too_large,    // not all at once: each half is tried alone
         unavailable,  // not now
     };
     Outcome outcome = Outcome::unavailable;

@@ -38,6 +38,10 @@ SendResult judge(const HttpResponse& response, std::int64_t now_s) {
     }
     result.error = "the answer is " + std::to_string(response.status);
     if (const auto text = excerpt(response.body); !text.empty()) result.error += " (" + text + ")";
+    if (response.status == 413) {
+        result.outcome = SendResult::Outcome::too_large;
+        return result;
+    }
     if (!may_succeed_later(response.status)) {
         result.outcome = SendResult::Outcome::rejected;
         return result;

@@ -22,7 +22,7 @@ struct HttpProtocol {
 };
 
 // What a status means (RFC 9110 §15): 2xx delivered. 408, 425, 429 and 5xx but 501 and 505: not now; Retry-After holds
-// for 429 and 503 and is taken from the others, too. All else, redirects too: refused for good.
+// for 429 and 503 and is taken from the others, too. 413: too large. All else, redirects too: refused for good.
 // No answer at all: not now.
 SendResult judge(const HttpResponse& response, std::int64_t now_s);
 

@@ -30,6 +30,17 @@ private:
     std::string body_;
 };
 
+// Of NumberEncoder's bodies.
+std::optional<BodyHalves> split_numbers(std::string_view body) {
+    std::vector<std::size_t> ends;
+    for (std::size_t i = 0; i < body.size(); ++i)
+        if (body[i] == ' ') ends.push_back(i + 1);
+    if (ends.size() < 2) return std::nullopt;
+    const auto half = ends.size() / 2, middle = ends[half - 1];
+    return BodyHalves{{std::string(body.substr(0, middle)), static_cast<std::uint32_t>(half)},
+                      {std::string(body.substr(middle)), static_cast<std::uint32_t>(ends.size() - half)}};
+}
+
 // Does what it is told, and delivers when it is told nothing.
 class ScriptedTransport final : public Transport {
 public:
@@ -37,6 +48,7 @@ public:
         std::vector<std::string> delivered;
         std::deque<SendResult> script;
         std::optional<SendResult> always;
+        std::size_t largest_body = SIZE_MAX;  // more bytes are too large
         int calls = 0;
     };
     explicit ScriptedTransport(Log& log) : log_(log) {}
@@ -48,6 +60,8 @@ public:
             result = log_.script.front();
             log_.script.pop_front();
         }
+        if (body.size() > log_.largest_body && result.outcome == Outcome::delivered)
+            result = {.outcome = Outcome::too_large, .error = "the answer is 413"};
         if (result.outcome == Outcome::delivered) log_.delivered.emplace_back(body);
         return result;
     }
@@ -63,6 +77,7 @@ protected:
         BatchSenderParts parts;
         parts.name = "test";
         parts.transport = std::make_unique<ScriptedTransport>(log_);
+        parts.split = split_numbers;
         parts.retry = {.base_delay_ms = 100, .max_delay_ms = 1000, .max_retry_after_ms = 60'000, .max_age_ms = 30'000};
         parts.breaker = {.failures_to_open = 5, .open_ms = 5000, .successes_to_close = 1};
         parts.announce = [this](const std::string& line) { said_.push_back(line); };
@@ -197,6 +212,93 @@ TEST_F(BatchSinkTest, APartOfABatchMayBeRefused) {
     pass(10);
     EXPECT_EQ(stats().delivered, 1);
     EXPECT_EQ(dropped(DropReason::rejected), 2);
+}
+
+TEST_F(BatchSinkTest, WhatIsTooLargeIsSentByHalves) {
+    make(parts(), {.records = 8, .bytes = 1 << 20, .time_ms = 1000});
+    log_.largest_body = 4;
+    write(1, 8);
+    pass(10);
+    EXPECT_EQ(log_.delivered, (Bodies{"1 2 ", "3 4 ", "5 6 ", "7 8 "}));
+    EXPECT_EQ(stats().delivered, 8);
+    EXPECT_EQ(stats().batches, 4);
+    EXPECT_EQ(stats().attempts, 7);
+    EXPECT_EQ(stats().dropped_total(), 0);
+    EXPECT_TRUE(said_.empty());
+}
+
+TEST_F(BatchSinkTest, ASingleRecordThatIsTooLargeIsRefused) {
+    make(parts());
+    log_.largest_body = 4;
+    write(1, 2);
+    write(12345, 12345);
+    write(4, 6);
+    pass(20);
+    EXPECT_EQ(log_.delivered, (Bodies{"1 ", "2 ", "4 ", "5 6 "}));
+    EXPECT_EQ(stats().delivered, 5);
+    EXPECT_EQ(dropped(DropReason::rejected), 1);
+    ASSERT_EQ(said_.size(), 1);
+    EXPECT_EQ(said_[0], "sonde: sink test: 1 records are lost (rejected): the answer is 413");
+}
+
+TEST_F(BatchSinkTest, WhatCannotBeDividedIsRefused) {
+    auto with = parts();
+    with.split = {};
+    make(std::move(with));
+    log_.largest_body = 4;
+    write(1, 3);
+    pass(10);
+    EXPECT_EQ(dropped(DropReason::rejected), 3);
+}
+
+TEST_F(BatchSinkTest, HalvesThatMustWaitAreTriedAgain) {
+    for (const bool with_spool : {false, true}) {
+        log_ = {};
+        auto with = parts();
+        if (with_spool) with.spool = spool();
+        make(std::move(with), {.records = 8, .bytes = 1 << 20, .time_ms = 1000});
+        log_.largest_body = 8;
+        // the whole, its first half, then trouble
+        log_.script = {{.outcome = Outcome::too_large}, {.outcome = Outcome::delivered}, unavailable()};
+        write(1, 8);
+        pass(10);
+        EXPECT_EQ(stats().delivered, 4);
+        EXPECT_EQ(stats().pending + stats().spooled, 4);
+        pass(5000);
+        EXPECT_EQ(log_.delivered, (Bodies{"1 2 3 4 ", "5 6 7 8 "}));
+        EXPECT_EQ(stats().delivered, 8);
+        stop();
+        sink_.reset();
+    }
+}
+
+TEST_F(BatchSinkTest, TheSpoolKeepsABatchWholeUntilAllOfItsPartsAreGone) {
+    auto with = parts();
+    with.spool = spool();
+    make(std::move(with), {.records = 8, .bytes = 1 << 20, .time_ms = 1000});
+    log_.script = {unavailable()};
+    write(1, 8);
+    pass(10);
+    ASSERT_EQ(stats().spooled, 8);
+    log_.largest_body = 4;
+    log_.script = {{.outcome = Outcome::too_large},
+                   {.outcome = Outcome::too_large},
+                   {.outcome = Outcome::delivered},
+                   unavailable(60'000)};
+    pass(2000);
+    EXPECT_EQ(stats().delivered, 2);
+    EXPECT_EQ(stats().spooled, 6);
+    log_.always = unavailable();
+    stop();
+    EXPECT_EQ(stats().spooled, 6);
+    sink_.reset();  // as if it were killed: the next life sends all of it
+    log_ = {};
+    with = parts();
+    with.spool = spool();
+    make(std::move(with));
+    EXPECT_EQ(stats().recovered, 8);
+    pass(1000);
+    EXPECT_EQ(log_.delivered, Bodies{"1 2 3 4 5 6 7 8 "});
 }
 
 TEST_F(BatchSinkTest, WithoutASpoolItTakesNoMoreUntilSomethingLeft) {
@@ -387,6 +489,7 @@ TEST_F(BatchSinkTest, CountsAddUpWhateverHappens) {
                 log_.always = SendResult{.outcome = Outcome::delivered,
                                          .rejected_records = static_cast<std::uint32_t>(random() % 3)};
             if (what > 3) log_.always.reset();
+            log_.largest_body = random() % 4 == 0 ? 1 + random() % 8 : SIZE_MAX;
             if (sink_->poll()) {
                 const auto count = random() % 12;
                 write(next, next + count - 1);
