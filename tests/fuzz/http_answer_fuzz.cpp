@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto line = text.substr(0, line_end);
     const auto body = line_end == std::string_view::npos ? std::string_view() : text.substr(line_end + 1);
     if (const auto wait_ms = sonde::parse_retry_after_ms(line, now_s); wait_ms && *wait_ms > 86'400'000) std::abort();
-    for (const long status : {0L, 200L, 400L, 429L, 503L}) {
+    for (const long status : {0L, 200L, 400L, 413L, 429L, 503L}) {
         const auto result =
             sonde::judge({.status = status, .retry_after = std::string(line), .body = std::string(body)}, now_s);
         for (const char c : result.error)

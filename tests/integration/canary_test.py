@@ -306,7 +306,8 @@ class CanaryTest(SondeTest):
         self.assertEqual([secret for secret in logged if secret.encode() not in said], [])
         for name in ("/api/v1/transactions?limit=1000", "tail", "tail json", "sonde query", "posted to /hook",
                      "posted to /loki/api/v1/push", "second/transactions.jsonl",
-                     *(f"posted to {path}" for path in OTLP_PATHS if not path.endswith("metrics")), "events/logs.jsonl", "/api/v1/logs", "/api/v1/alerts", "posted to /webhook"):
+                     *(f"posted to {path}" for path in OTLP_PATHS if not path.endswith("metrics")),
+                     "events/logs.jsonl", "/api/v1/logs", "/api/v1/alerts", "posted to /webhook"):
             self.assertIn(b"redacted", outputs[name], name)
         self.assertGreaterEqual(len(set(canaries.secrets)), 75)
         for name, content in outputs.items():

@@ -41,12 +41,13 @@ TEST(Judge, SaysWhatAStatusMeans) {
     for (const long status : {200, 202, 204}) EXPECT_EQ(judged(status).outcome, Outcome::delivered);
     for (const long status : {408, 425, 429, 500, 502, 503, 504, 599})
         EXPECT_EQ(judged(status).outcome, Outcome::unavailable) << status;
-    for (const long status : {100, 301, 307, 400, 401, 403, 404, 405, 409, 413, 415, 422, 501, 505})
+    for (const long status : {100, 301, 307, 400, 401, 403, 404, 405, 409, 415, 422, 501, 505})
         EXPECT_EQ(judged(status).outcome, Outcome::rejected) << status;
     EXPECT_EQ(judged(0).outcome, Outcome::unavailable);
     EXPECT_EQ(judged(503, "7").retry_after_ms, 7000);
     EXPECT_FALSE(judged(503).retry_after_ms);
     EXPECT_EQ(judged(400, {}, "bad\r\n\x1b[31mline\xff ").error, "the answer is 400 (bad   [31mline)");
+    EXPECT_EQ(judged(413).outcome, Outcome::too_large);
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <snappy.h>
 
+#include <mutex>
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
+#include <set>
 
 #include "sinks/make_sink.hpp"
 #include "tests/support/http_receiver.hpp"
@@ -142,6 +144,46 @@ TEST_P(TooLargeTest, EveryRecordArrivesOrIsCounted) {
     EXPECT_TRUE(adds_up(stats));
     EXPECT_EQ(stats.dropped_for(DropReason::rejected), 1);
     EXPECT_EQ(stats.delivered, count - 1);
+}
+
+// Data points share the metric they belong to, and it stands in both halves.
+TEST(TooLarge, AMetricIsDividedByItsPoints) {
+    for (const auto format : {OtlpFormat::protobuf, OtlpFormat::json}) {
+        std::mutex mutex;
+        std::multiset<std::string> taken;
+        const HttpReceiver receiver([&](const ReceivedRequest& request) {
+            const auto body = read_otlp("MetricsRequest", format == OtlpFormat::json, request.body);
+            std::vector<std::string> sides;
+            for (const auto& group : body.at("resourceMetrics").as_array())
+                for (const auto& metric : group.at("scopeMetrics").at(0).at("metrics").as_array()) {
+                    EXPECT_EQ(metric.at("name").as_string(), "seen_total");
+                    EXPECT_TRUE(metric.at("sum").at("isMonotonic").as_bool());
+                    for (const auto& point : metric.at("sum").at("dataPoints").as_array())
+                        sides.push_back(otlp_attributes(point.at("attributes")).at("side"));
+                }
+            if (sides.size() > 3) return ReceiverAnswer{.status = 413};
+            const std::lock_guard lock(mutex);
+            taken.insert(sides.begin(), sides.end());
+            return ReceiverAnswer{};
+        });
+        SinkOptions options;
+        options.type = SinkType::otlp;
+        options.http.url = receiver.url();
+        options.otlp = {.format = format, .gzip = false, .signals = {"metrics"}, .interval_ms = 3'600'000};
+        const auto collect = [] {
+            prometheus::MetricFamily family{"seen_total", "", prometheus::MetricType::Counter, {}};
+            for (int i = 0; i < 20; ++i) family.metric.emplace_back().label = {{"side", std::to_string(i)}};
+            return std::vector{family};
+        };
+        auto delivery = make_delivery(options, {.collect = collect});
+        ASSERT_TRUE(delivery) << delivery.error().message();
+        ASSERT_TRUE(eventually([&] { return (*delivery)->stats().sink.exported.delivered == 20; }));
+        (*delivery)->stop();
+        EXPECT_TRUE(adds_up((*delivery)->stats().sink.exported));
+        EXPECT_EQ((*delivery)->stats().sink.exported.dropped_total(), 0);
+        EXPECT_EQ(taken.size(), 20);
+        EXPECT_EQ(std::set<std::string>(taken.begin(), taken.end()).size(), 20);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, TooLargeTest,
