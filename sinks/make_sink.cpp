@@ -212,12 +212,13 @@ Result<std::unique_ptr<Sink>> make_statsd(const SinkOptions& options) {
     return make_batch_sink(options, std::make_unique<StatsdEncoder>(options.statsd, seed()), std::move(*transport));
 }
 
-Result<std::unique_ptr<Sink>> make_file(const SinkOptions& options) {
+Result<std::unique_ptr<Sink>> make_file(const SinkOptions& options, const SinkContext& context) {
     auto file = options.file;
     file.name = name_of(options);
     if (auto good = validate(file); !good) return good.error();
     auto sink = FileSink::open(file);
     if (!sink) return sink.error();
+    if (context.opened_file) context.opened_file((*sink)->name(), (*sink)->status());
     return std::unique_ptr<Sink>(std::move(*sink));
 }
 
@@ -230,7 +231,7 @@ Result<std::unique_ptr<Sink>> make_stdout(const SinkOptions& options) {
 Result<std::unique_ptr<Sink>> make_by_type(const SinkOptions& options, const SinkContext& context) {
     switch (options.type) {
         case SinkType::file:
-            return make_file(options);
+            return make_file(options, context);
         case SinkType::stdout:
             return make_stdout(options);
         case SinkType::null:

@@ -10,6 +10,7 @@
 #include "agent/model/exponential_family.hpp"
 #include "sinks/carries.hpp"
 #include "sinks/delivery.hpp"
+#include "sinks/file/file_sink_status.hpp"
 #include "sinks/sink_options.hpp"
 
 namespace sonde {
@@ -33,6 +34,8 @@ struct SinkContext {
     std::function<std::vector<prometheus::MetricFamily>()> collect{};
     // Those of them that are kept in exponential histograms, too; empty: none. Any thread.
     std::function<std::vector<ExponentialFamily>()> exponential{};
+    // Called for each file sink that was opened, on the thread that opens it: what its own metrics are made of.
+    std::function<void(std::string_view name, std::shared_ptr<const FileSinkStatus> status)> opened_file{};
 };
 
 // Which records a sink has a form for, as far as its options tell.

@@ -184,6 +184,9 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     metrics.push_back(agent->pipeline_->tls_connections());
     agent->add_api(handlers, config, source, features, metrics);
     SinkContext context;
+    context.opened_file = [raw = agent.get()](std::string_view name, std::shared_ptr<const FileSinkStatus> status) {
+        raw->file_sinks_.emplace_back(name, std::move(status));
+    };
     context.exponential = [http = agent->http_metrics_] { return http->exponential(); };
     context.collect = [metrics] {
         std::vector<prometheus::MetricFamily> families;

@@ -9,8 +9,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "sinks/event_json.hpp"
+#include "sinks/make_sink.hpp"
 
 namespace sonde {
 namespace {
@@ -174,6 +176,27 @@ TEST_F(FileSinkTest, EndsWithAWholeLineWhenTheDiskIsFull) {
     EXPECT_EQ(stats.bytes, line_bytes * 5 / 2);
     EXPECT_EQ(stats.errors, 1);
     EXPECT_EQ(content(), encoded(transaction("/1")) + encoded(transaction("/1")));
+}
+
+TEST_F(FileSinkTest, EachThatIsOpenedTellsItsOwnStatus) {
+    std::map<std::string, std::shared_ptr<const FileSinkStatus>> statuses;
+    const SinkContext context{
+        .opened_file = [&](std::string_view name, auto status) { statuses.emplace(name, std::move(status)); }};
+    std::vector<std::unique_ptr<Delivery>> deliveries;
+    for (const auto* name : {"first", "second"}) {
+        SinkOptions options;
+        options.type = SinkType::file;
+        options.name = name;
+        options.file.directory = root_ / name;
+        auto delivery = make_delivery(options, context);
+        ASSERT_TRUE(delivery) << delivery.error().message();
+        deliveries.push_back(std::move(*delivery));
+    }
+    ASSERT_EQ(statuses.size(), 2);
+    deliveries[1]->offer(Record(LossRecord{}));
+    for (const auto& delivery : deliveries) delivery->stop();
+    EXPECT_EQ(statuses.at("first")->written_bytes, 0);
+    EXPECT_EQ(statuses.at("second")->written_bytes, fs::file_size(root_ / "second" / "transactions.jsonl"));
 }
 
 }  // namespace
