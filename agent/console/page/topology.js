@@ -34,7 +34,7 @@ export function peers_of(transactions, servers, peers = new Map(), own_host = ""
     const name = service ?? (loopback && own?.size === 1 ? [...own][0] : null);
     const asked = `${t.host || t.server.address}`.replace(/:\d+$/, "") + `:${t.server.port}`;
     const here = loopback || t.server.address === t.client?.address;
-    const found = name ? { name, local: true, here: true } : { name: here && asked === own_host ? "sonde" : asked, local: false, here };
+    const found = name ? { name, local: true, here: true } : { name: here && asked === own_host ? "this sonde" : asked, local: false, here };
     const list = peers.get(key) ?? [];
     if (!list.some((p) => p.name === found.name)) list.push(found);
     peers.set(key, list);

@@ -116,5 +116,5 @@ test("map: sonde, which does not watch itself, and others that are not seen but 
   const map = topology([9745, 6379, 80].map((port) => row({ service: "browser", side: "client", port })),
     [call(9745), call(6379), { ...call(80, "198.51.100.7"), client: { address: "10.0.0.1", port: 50001 } }], new Map(), "127.0.0.1:9745");
   assert.deepEqual(map.nodes.filter((n) => n.id !== "browser").map((n) => [n.name, n.local, n.here]),
-    [["sonde", false, true], ["127.0.0.1:6379", false, true], ["198.51.100.7:80", false, false]]);
+    [["this sonde", false, true], ["127.0.0.1:6379", false, true], ["198.51.100.7:80", false, false]]);
 });

@@ -15,7 +15,7 @@ const WIDE = { box_w: 190, box_h: 76, gap_x: 150, gap_y: 30 };
 const NARROW = { box_w: 158, box_h: 76, gap_x: 20, gap_y: 84 }; // levels downwards on a phone
 const NODES_MOST = 60;
 const FRESH_EVERY = 5; // pictures between two looks at who the peers are
-const PEERS_FROM = 200; // kept requests of each side, 1 KB each: a thousand would hold up a frame
+const PEERS_FROM_FIRST = 1000, PEERS_FROM = 500; // kept requests of each side, 1 KB each: more would hold up a frame
 
 const is_bad = (numbers) => numbers.count > 0 && numbers.errors / numbers.count >= 0.01;
 const numbers_text = (numbers) => `${rate(numbers.rate_per_s)} · ${duration(numbers.count ? numbers.p95_ns : null)}`;
@@ -84,7 +84,7 @@ function draw_node(node, at, size) {
     s("text", { x: 12, y: 24, class_: "title" }, name_of(node.name, size.box_w > 170 ? 22 : 18)),
     s("text", { x: 12, y: 44 }, served ? numbers_text(node) : node.local ? "calls only" : node.unknown ? "peer not known" : node.here ? "on this machine" : "not on this machine"),
     s("text", { x: 12, y: 62, class_: "small" }, served ? is_bad(node) ? `${share(node.errors / node.count)} failed` : `port ${[...node.ports].slice(0, 3).join(", ")}`
-      : node.local ? "serves nothing seen" : node.unknown ? "no such request was kept" : node.name === "sonde" ? "does not watch itself" : node.here ? "what it serves is not seen" : "or not seen there"));
+      : node.local ? "serves nothing seen" : node.unknown ? "no such request was kept" : node.name === "this sonde" ? "does not watch itself" : node.here ? "what it serves is not seen" : "or not seen there"));
   return s("a", { href: link("now", { q: node.local ? node.id : "", side: served ? "" : "any" }) }, box);
 }
 
@@ -132,7 +132,8 @@ export function create() {
   }
   async function refresh_view(signal) {
     if (turn++ % FRESH_EVERY === 0) {
-      const kept = async (side) => (await ask("transactions", { side, limit: PEERS_FROM }, signal)).transactions;
+      const limit = turn === 1 ? PEERS_FROM_FIRST : PEERS_FROM;
+      const kept = async (side) => (await ask("transactions", { side, limit }, signal)).transactions;
       transactions = await kept("client");
       if (transactions.length) transactions = transactions.concat(await kept("server")); // who answered those calls
     }
