@@ -28,11 +28,11 @@
 
 namespace sonde {
 
-// Everything behind the source: pipeline, metrics, sinks, HTTP server, wired once. `run` and `replay` differ in
-// their source only.
 struct SinkContext;
 struct SinkOptions;
 
+// Everything behind the source: pipeline, metrics, sinks, HTTP server, wired once. `run` and `replay` differ in
+// their source only.
 class Agent {
 public:
     // source outlives the agent. features: of this machine; empty in a replay, which says nothing about it.
