@@ -19,6 +19,7 @@ constexpr std::size_t batch_records = 256;  // between two looks at the clock
 constexpr auto poll_interval = 10ms;
 constexpr auto flush_interval = 200ms;       // under load
 constexpr auto idle_flush_interval = 100ms;  // after the last record
+constexpr auto rest_flush_interval = 1s;     // without records: syncs, rotations and retention become due all the same
 constexpr auto drain_limit = 5s;
 constexpr std::size_t thread_name_chars = 15;  // TASK_COMM_LEN without the NUL
 constexpr auto room_poll_interval = 200us;     // Overflow::block
@@ -148,7 +149,7 @@ void Delivery::run(const std::stop_token& stop) {
         }
         const auto since_flush = now - last_flush;
         const bool idle = now - last_write >= idle_flush_interval && since_flush >= idle_flush_interval;
-        if (dirty && (idle || since_flush >= flush_interval)) {
+        if (since_flush >= rest_flush_interval || (dirty && (idle || since_flush >= flush_interval))) {
             flush();
             dirty = !able_.load(std::memory_order_relaxed);
             last_flush = now;

@@ -47,7 +47,8 @@ public:
     [[nodiscard]] virtual std::string_view name() const = 0;
     // Takes the record over; it may be buffered. Failures show in stats() and in the next flush().
     virtual void write(const Record& record) = 0;
-    // Returns when everything written before has reached the destination (not necessarily stable storage).
+    // Returns when everything written before has reached the destination (not necessarily stable storage). Called once
+    // a second at rest, too: for what is due by the clock.
     virtual Status flush() = 0;
     [[nodiscard]] virtual SinkStats stats() const = 0;
 };
