@@ -89,7 +89,8 @@ Result<std::unique_ptr<AlertService>> make_alert_service(const Config& config, c
     AlertServiceParts parts;
     parts.options = config.alerts;
     parts.machine = machine_name();
-    parts.console_url = config.alerts.console_url.empty() ? "http://" + address : config.alerts.console_url;
+    parts.console_url =
+        config.alerts.console_url.empty() ? config.http.tls.scheme() + address : config.alerts.console_url;
     while (parts.console_url.ends_with('/')) parts.console_url.pop_back();
     parts.state_path = config.alerts.state_file;
     if (parts.state_path.empty() && !config.events_directory.empty())

@@ -1,7 +1,6 @@
 #include "agent/command/alert_cli.hpp"
 
 #include "agent/command/terminal.hpp"
-#include "agent/config/regular_file.hpp"
 
 namespace sonde {
 
@@ -13,11 +12,7 @@ AlertCommands::AlertCommands(CLI::App& app) {
     test_ = alert->add_subcommand("test", "Send a test through each notifier of the configuration");
     test_->add_option("--notifier", notifier_, "Only through this one");
     rules_ = alert->add_subcommand("rules", "Print the rules as Prometheus alerting rules");
-    for (auto* command : {add_, list_, end_, alerts_}) {
-        command->add_option("--connect", options_.agent.address, "HOST:PORT of the running agent")
-            ->capture_default_str();
-        command->add_option("--token-file", token_file_, "File whose first line is the agent's bearer token");
-    }
+    for (auto* command : {add_, list_, end_, alerts_}) agent_.add_to(*command);
 }
 
 void AlertCommands::add_silence(CLI::App& app) {
@@ -38,11 +33,9 @@ void AlertCommands::add_silence(CLI::App& app) {
 
 std::optional<int> AlertCommands::run() {
     if (!add_->parsed() && !list_->parsed() && !end_->parsed() && !alerts_->parsed()) return std::nullopt;
-    if (!token_file_.empty()) {
-        auto token = read_secret_file(token_file_);
-        if (!token) return report(token.error());
-        options_.agent.token = std::move(*token);
-    }
+    auto agent = agent_.client();
+    if (!agent) return report(agent.error());
+    options_.agent = std::move(*agent);
     if (add_->parsed()) return silence_add_command(options_);
     if (end_->parsed()) return silence_end_command(options_);
     return list_->parsed() ? silence_list_command(options_) : alert_list_command(options_.agent);

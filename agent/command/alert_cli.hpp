@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/command/agent_cli.hpp"
 #include "agent/command/commands.hpp"
 
 namespace sonde {
@@ -23,7 +24,8 @@ private:
     void add_silence(CLI::App& app);
 
     SilenceOptions options_;
-    std::string token_file_, notifier_;
+    AgentCli agent_;
+    std::string notifier_;
     CLI::App *add_ = nullptr, *list_ = nullptr, *end_ = nullptr, *alerts_ = nullptr, *test_ = nullptr,
              *rules_ = nullptr;
 };

@@ -121,7 +121,8 @@ int alert_test_command(const Config& config, const std::string& notifier) {
     AlertNotice notice;
     notice.group = "test";
     notice.source = machine.data();
-    notice.link = config.alerts.console_url.empty() ? "http://" + config.listen : config.alerts.console_url;
+    notice.link =
+        config.alerts.console_url.empty() ? config.http.tls.scheme() + config.listen : config.alerts.console_url;
     AlertInfo& alert = notice.alerts.emplace_back();
     alert.fingerprint = "test";
     alert.rule = "sonde_test";

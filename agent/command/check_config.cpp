@@ -4,6 +4,7 @@
 #include "agent/command/terminal.hpp"
 #include "agent/config/reference.hpp"
 #include "agent/config/show.hpp"
+#include "agent/http/tls.hpp"
 
 namespace sonde {
 
@@ -31,6 +32,9 @@ int check_config_command(const CheckConfigOptions& options) {
         std::fputs(show_config(loaded.config, loaded.origins).c_str(), stdout);
         return 0;
     }
+    if (loaded.config.http.tls.is_on())
+        if (const auto certificate = TlsCertificate::open(loaded.config.http.tls); !certificate)
+            return report(certificate.error());
     std::printf("%s: good, %zu settings differ from the defaults\n",
                 options.request.file.empty() ? "configuration" : options.request.file.c_str(),
                 differences(Config{}, loaded.config).size());

@@ -95,6 +95,7 @@ int doctor_command(const DoctorOptions& options) {
     ClientOptions agent;
     agent.address = config.listen;
     agent.token = options.token;
+    agent.certificate_file = config.http.tls.certificate_file;
     agent.timeout_ms = 2000;
     auto checks = check_machine();
     // a second set of programs beside a running agent's would watch everything twice

@@ -2,18 +2,8 @@
 
 #include "agent/command/commands.hpp"
 #include "agent/command/terminal.hpp"
-#include "agent/config/regular_file.hpp"
 
 namespace sonde {
-namespace {
-
-void add_agent_options(CLI::App& command, ClientOptions& agent, std::string& token_file) {
-    command.add_option("--connect", agent.address, "HOST:PORT of the running agent")->capture_default_str();
-    command.add_option("--token-file", token_file, "File whose first line is the agent's bearer token");
-}
-
-}  // namespace
-
 ReadingCommands::ReadingCommands(CLI::App& app) {
     add_top(app);
     add_tail(app);
@@ -22,7 +12,7 @@ ReadingCommands::ReadingCommands(CLI::App& app) {
 
 void ReadingCommands::add_top(CLI::App& app) {
     top_ = app.add_subcommand("top", "Endpoints and processes of a running agent, live");
-    add_agent_options(*top_, agent_, token_file_);
+    agent_.add_to(*top_);
     top_->add_option("--interval", top_options_.interval_s, "Seconds between two looks")
         ->check(CLI::Range(0.2, 3600.0))
         ->capture_default_str();
@@ -38,7 +28,7 @@ void ReadingCommands::add_top(CLI::App& app) {
 
 void ReadingCommands::add_tail(CLI::App& app) {
     tail_ = app.add_subcommand("tail", "Transactions of a running agent as they come");
-    add_agent_options(*tail_, agent_, token_file_);
+    agent_.add_to(*tail_);
     auto& o = tail_options_;
     tail_->add_option("--service", o.service, "Only this service");
     tail_->add_option("--route", o.route, "Only this route, as in /orders/{id}");
@@ -94,12 +84,9 @@ void ReadingCommands::add_query(CLI::App& app) {
 std::optional<int> ReadingCommands::run() {
     if (query_->parsed()) return query_command(query_options_);
     if (!top_->parsed() && !tail_->parsed()) return std::nullopt;
-    if (!token_file_.empty()) {
-        auto token = read_secret_file(token_file_);
-        if (!token) return report(token.error());
-        agent_.token = std::move(*token);
-    }
-    top_options_.agent = tail_options_.agent = agent_;
+    const auto agent = agent_.client();
+    if (!agent) return report(agent.error());
+    top_options_.agent = tail_options_.agent = *agent;
     return top_->parsed() ? top_command(top_options_) : tail_command(tail_options_);
 }
 

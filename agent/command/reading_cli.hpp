@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/command/agent_cli.hpp"
 #include "agent/command/query.hpp"
 #include "agent/command/tail.hpp"
 #include "agent/command/top.hpp"
@@ -28,8 +29,7 @@ private:
     TopOptions top_options_;
     TailOptions tail_options_;
     QueryOptions query_options_;
-    ClientOptions agent_;
-    std::string token_file_;
+    AgentCli agent_;
     CLI::App* top_ = nullptr;
     CLI::App* tail_ = nullptr;
     CLI::App* query_ = nullptr;

@@ -77,8 +77,8 @@ void use_little_memory() {
 }
 
 void greet(const Agent& agent, const Config& config, const std::vector<Feature>& features) {
-    std::fprintf(stderr, "sonde %s watches this machine; metrics: http://%s/metrics\n", SONDE_VERSION,
-                 agent.address().c_str());
+    const auto url = config.http.tls.scheme() + agent.address();
+    std::fprintf(stderr, "sonde %s watches this machine; metrics: %s/metrics\n", SONDE_VERSION, url.c_str());
     if (!config.events_directory.empty())
         std::fprintf(stderr, "transactions go to %s/transactions.jsonl\n", config.events_directory.c_str());
     for (const auto& feature : features)
@@ -145,7 +145,7 @@ int run_command(const Config& config, const ConfigRequest& request) {
     greet(**agent, config, features);
     (*agent)->watch_config(request, config, reload.fd());
     privileges.filter();
-    manager.ready("watches this machine; metrics: http://" + (*agent)->address() + "/metrics");
+    manager.ready("watches this machine; metrics: " + (config.http.tls.scheme() + (*agent)->address()) + "/metrics");
 
     Display display(config.interval_s);
     (*agent)->pipeline().add(display);

@@ -51,6 +51,15 @@ void describe_agent(Section<Config>& config) {
         s.boolean(
             "allow_anonymous", [](Config& c) -> bool& { return c.http.allow_anonymous; },
             "Listen on an address that others reach although there is no token.");
+        s.group("tls", "HTTPS on the port, instead of HTTP. A renewed certificate is taken by the next connection.",
+                [](auto& tls) {
+                    tls.text(
+                        "certificate_file", [](Config& c) -> std::string& { return c.http.tls.certificate_file; },
+                        "PEM file: the certificate, then those that lead to its authority. Empty: no TLS.");
+                    tls.text(
+                        "key_file", [](Config& c) -> std::string& { return c.http.tls.key_file; },
+                        "PEM file: the certificate's private key, without a passphrase.");
+                });
     });
     config.group("clients", "Who asks.", [](auto& s) {
         s.texts("trusted_proxies", &Config::trusted_proxies,

@@ -197,8 +197,7 @@ void describe_alerts(Section<Config>& config) {
                 .at_most(64);
             s.text("state_file", &AlertOptions::state_file,
                    "Holds what outlives the agent. Empty: alerts.state in the events directory.");
-            s.text("console_url", &AlertOptions::console_url,
-                   "Of links in messages. Empty: http:// and the address of the API.");
+            s.text("console_url", &AlertOptions::console_url, "Of links in messages. Empty: the address of the API.");
         });
 }
 

@@ -1,16 +1,14 @@
 #include "agent/http/client.hpp"
 
-#include <netdb.h>
-#include <poll.h>
-#include <sys/socket.h>
+#include <curl/curl.h>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
-#include <charconv>
+#include <cctype>
 #include <cstring>
 #include <memory>
 
-#include "agent/base/unique_fd.hpp"
+#include "agent/http/tls.hpp"
 
 namespace sonde {
 namespace {
@@ -22,69 +20,54 @@ Error no_agent(const std::string& address, const std::string& why) {
                 "start one with `sonde run`, or name its address with --connect HOST:PORT");
 }
 
-std::string host_of(const std::string& address) {
-    auto host = address.substr(0, address.rfind(':'));
-    if (host.size() > 2 && host.front() == '[' && host.back() == ']') return host.substr(1, host.size() - 2);
-    return host.empty() ? "127.0.0.1" : host;
+// Of an address without a host: this machine.
+std::string url_of(const ClientOptions& options) {
+    if (options.address.starts_with("https://")) return options.address;
+    const auto authority = options.address.starts_with(':') ? "127.0.0.1" + options.address : options.address;
+    return (options.certificate_file.empty() ? "http://" : "https://") + authority;
 }
 
-bool wait_for(int fd, short events, int timeout_ms) {
-    pollfd waiting{fd, events, 0};
-    int got = 0;
-    do got = ::poll(&waiting, 1, timeout_ms);
-    while (got < 0 && errno == EINTR);
-    if (got == 0) errno = ETIMEDOUT;
-    return got > 0;
+struct Answer {
+    std::string text;
+    bool too_long = false;
+};
+
+std::size_t take(const char* bytes, std::size_t, std::size_t size, void* into) {
+    auto& answer = *static_cast<Answer*>(into);
+    answer.too_long = answer.text.size() + size > answer_most;
+    if (answer.too_long) return 0;
+    answer.text.append(bytes, size);
+    return size;
 }
 
-Result<UniqueFd> connect_to(const ClientOptions& options) {
-    const auto colon = options.address.rfind(':');
-    if (colon == std::string::npos)
-        return fail("'" + options.address + "' is not an address", "write HOST:PORT, as in 127.0.0.1:9745",
-                    ErrorKind::usage);
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    const auto port = options.address.substr(colon + 1);
-    if (const int error = ::getaddrinfo(host_of(options.address).c_str(), port.c_str(), &hints, &found); error != 0)
-        return no_agent(options.address, ::gai_strerror(error));
-    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> list(found, ::freeaddrinfo);
-    int last_error = 0;
-    for (const auto* one = found; one != nullptr; one = one->ai_next) {
-        UniqueFd fd(::socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, one->ai_protocol));
-        if (!fd) continue;
-        int error = ::connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
-        if (error == EINPROGRESS) {
-            error = wait_for(fd.get(), POLLOUT, options.timeout_ms) ? 0 : errno;
-            socklen_t size = sizeof error;
-            if (error == 0) ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+// Why nothing came.
+Error no_answer(CURL* curl, CURLcode code, const ClientOptions& options, const char* detail) {
+    switch (code) {
+        case CURLE_URL_MALFORMAT:
+            return fail("'" + options.address + "' is not an address", "write HOST:PORT, as in 127.0.0.1:9745",
+                        ErrorKind::usage);
+        case CURLE_COULDNT_CONNECT: {
+            long error = 0;
+            ::curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+            return no_agent(options.address, error != 0 ? std::strerror(static_cast<int>(error)) : detail);
         }
-        if (error == 0) return fd;
-        last_error = error;
+        case CURLE_OPERATION_TIMEDOUT:
+            return no_agent(options.address, "it does not answer");
+        case CURLE_UNSUPPORTED_PROTOCOL:
+        case CURLE_WEIRD_SERVER_REPLY:
+        case CURLE_GOT_NOTHING:
+            return fail("no agent answers at " + options.address + ": what listens there does not speak HTTP",
+                        "if it speaks TLS, name it as https://HOST:PORT or give --certificate FILE");
+        case CURLE_PEER_FAILED_VERIFICATION:
+            return fail("the certificate of " + options.address + " is not trusted: " + detail,
+                        "name the agent's own with --certificate FILE");
+        case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+            return fail(
+                "the certificate of " + options.address + " is another than that in " + options.certificate_file,
+                "name the agent's http.tls.certificate_file");
+        default:
+            return no_agent(options.address, detail);
     }
-    return no_agent(options.address, std::strerror(last_error));
-}
-
-Result<std::string> ask_and_read(const ClientOptions& options, const std::string& request) {
-    const auto fd = connect_to(options);
-    if (!fd) return fd.error();
-    if (::send(fd->get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
-        return no_agent(options.address, std::strerror(errno));
-    std::string answer;
-    std::array<char, 65536> buffer;
-    while (answer.size() <= answer_most) {
-        const auto got = ::recv(fd->get(), buffer.data(), buffer.size(), 0);
-        if (got == 0) return answer;
-        if (got > 0) {
-            answer.append(buffer.data(), static_cast<std::size_t>(got));
-        } else if (errno == EAGAIN) {
-            if (!wait_for(fd->get(), POLLIN, options.timeout_ms))
-                return no_agent(options.address, "it does not answer");
-        } else if (errno != EINTR) {
-            return no_agent(options.address, std::strerror(errno));
-        }
-    }
-    return fail("the answer of " + options.address + " is too long");
 }
 
 }  // namespace
@@ -95,23 +78,58 @@ Result<ClientResponse> http_get(const ClientOptions& options, const std::string&
 
 Result<ClientResponse> http_send(const ClientOptions& options, const std::string& method, const std::string& target,
                                  const std::string& body) {
-    // a name that points here is not what the agent calls itself: see HttpServer
-    auto request = method + " " + target + " HTTP/1.1\r\nHost: " + options.address +
-                   "\r\nUser-Agent: sonde\r\nAccept: application/json\r\nConnection: close\r\n";
-    if (!options.token.empty()) request += "Authorization: Bearer " + options.token + "\r\n";
-    if (!body.empty())
-        request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
-    const auto answer = ask_and_read(options, request + "\r\n" + body);
-    if (!answer) return answer.error();
-    ClientResponse response;
-    const auto end = answer->find("\r\n\r\n");
-    const bool is_http = answer->starts_with("HTTP/1.1 ") && end != std::string::npos && answer->size() > 12;
-    if (!is_http || std::from_chars(answer->data() + 9, answer->data() + 12, response.status).ec != std::errc{})
-        return no_agent(options.address, "what listens there does not speak HTTP");
-    response.body = answer->substr(end + 4);
-    if (response.status == 401)
+    if (options.address.rfind(':') == std::string::npos)
+        return fail("'" + options.address + "' is not an address", "write HOST:PORT, as in 127.0.0.1:9745",
+                    ErrorKind::usage);
+    static const bool usable = ::curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    const std::unique_ptr<CURL, void (*)(CURL*)> owner(usable ? ::curl_easy_init() : nullptr, ::curl_easy_cleanup);
+    if (!owner) return fail("libcurl cannot start");
+    auto* const curl = owner.get();
+    const auto set = [curl](CURLoption option, auto value) { ::curl_easy_setopt(curl, option, value); };
+    std::array<char, CURL_ERROR_SIZE> detail{};
+    set(CURLOPT_ERRORBUFFER, detail.data());
+    const auto url = url_of(options) + target;
+    set(CURLOPT_URL, url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_PROXY, "");  // an agent is asked itself
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_USERAGENT, "sonde");
+    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.timeout_ms));
+    set(CURLOPT_LOW_SPEED_LIMIT, 1L);  // bytes a second
+    set(CURLOPT_LOW_SPEED_TIME, std::max(1L, static_cast<long>(options.timeout_ms) / 1000));
+    if (!options.certificate_file.empty()) {
+        const auto pin = public_key_pin(options.certificate_file);
+        if (!pin) return pin.error();
+        set(CURLOPT_PINNEDPUBLICKEY, pin->c_str());  // copied; it is all that is asked of the certificate
+        set(CURLOPT_SSL_VERIFYPEER, 0L);
+        set(CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    set(CURLOPT_CUSTOMREQUEST, method.c_str());
+    if (!body.empty()) {
+        set(CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+        set(CURLOPT_POSTFIELDS, body.c_str());
+    }
+    curl_slist* list = nullptr;
+    const auto add = [&list](const std::string& header) { list = ::curl_slist_append(list, header.c_str()); };
+    add("Accept: application/json");
+    if (!options.token.empty()) add("Authorization: Bearer " + options.token);
+    if (!body.empty()) add("Content-Type: application/json");
+    const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(list, ::curl_slist_free_all);
+    set(CURLOPT_HTTPHEADER, headers.get());
+    Answer answer;
+    set(CURLOPT_WRITEFUNCTION, take);
+    set(CURLOPT_WRITEDATA, static_cast<void*>(&answer));
+
+    const auto code = ::curl_easy_perform(curl);
+    if (answer.too_long) return fail("the answer of " + options.address + " is too long");
+    if (code != CURLE_OK)
+        return no_answer(curl, code, options, detail[0] != '\0' ? detail.data() : ::curl_easy_strerror(code));
+    long status = 0;
+    ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 401)
         return fail("the agent at " + options.address + " wants a token", "name its file with --token-file");
-    return response;
+    return ClientResponse{static_cast<int>(status), std::move(answer.text)};
 }
 
 std::string url_encode(std::string_view text) {

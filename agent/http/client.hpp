@@ -8,9 +8,13 @@
 namespace sonde {
 
 struct ClientOptions {
-    std::string address = "127.0.0.1:9745";  // HOST:PORT or [V6]:PORT of a running agent
-    std::string token;                       // sent as Authorization: Bearer …; empty: none
-    int timeout_ms = 3000;                   // of connecting, and between two bytes of the answer
+    // HOST:PORT or [V6]:PORT of a running agent; behind https:// with TLS: its certificate must be one for HOST by an
+    // authority that this system trusts.
+    std::string address = "127.0.0.1:9745";
+    std::string token;  // sent as Authorization: Bearer …; empty: none
+    std::string
+        certificate_file;   // PEM; not empty: TLS with the agent that has this certificate's key, whatever its name
+    int timeout_ms = 3000;  // of connecting, and between two bytes of the answer
 };
 
 struct ClientResponse {

@@ -9,12 +9,13 @@ int hex_digit(char c) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-std::optional<std::string> decode(std::string_view text) {
+// plus: what '+' stands for.
+std::optional<std::string> decode(std::string_view text, char plus) {
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] != '%') {
-            out += text[i] == '+' ? ' ' : text[i];
+            out += text[i] == '+' ? plus : text[i];
             continue;
         }
         if (i + 2 >= text.size()) return std::nullopt;
@@ -28,6 +29,8 @@ std::optional<std::string> decode(std::string_view text) {
 
 }  // namespace
 
+std::optional<std::string> decode_path(std::string_view path) { return decode(path, '+'); }
+
 std::optional<Query> Query::parse(std::string_view text) {
     Query query;
     while (!text.empty()) {
@@ -36,8 +39,8 @@ std::optional<Query> Query::parse(std::string_view text) {
         text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
         if (part.empty()) continue;
         const auto equals = part.find('=');
-        auto name = decode(part.substr(0, equals));
-        auto value = decode(equals == std::string_view::npos ? std::string_view{} : part.substr(equals + 1));
+        auto name = decode(part.substr(0, equals), ' ');
+        auto value = decode(equals == std::string_view::npos ? std::string_view{} : part.substr(equals + 1), ' ');
         if (!name || !value || query.parameters_.size() == max_parameters) return std::nullopt;
         query.parameters_.emplace_back(std::move(*name), std::move(*value));
     }

@@ -24,6 +24,9 @@ private:
     std::vector<std::pair<std::string, std::string>> parameters_;
 };
 
+// Without percent-encoding (RFC 3986 §2.1). Nothing: a '%' without two hexadecimal digits.
+std::optional<std::string> decode_path(std::string_view path);
+
 struct Request {
     std::string method;  // GET or HEAD; of a write: POST or DELETE
     std::string path;    // decoded, without the query

@@ -9,6 +9,7 @@
 
 #include "agent/base/result.hpp"
 #include "agent/http/request.hpp"
+#include "agent/http/tls.hpp"
 
 namespace sonde {
 
@@ -35,10 +36,11 @@ struct HttpServerOptions {
     std::vector<std::string> open_paths{"/healthz", "/readyz"};
     // What answers POST and DELETE, as handlers answer GET; each tells them apart itself. See HttpServer.
     std::map<std::string, std::function<Response(const Request&)>, std::less<>> writes{};
+    TlsOptions tls{};  // on: HTTPS, and nothing else, on the port
 };
 
 // The agent's one port. Answers GET and HEAD (else 405, but for the few writes), 404 where no handler is, one request
-// per connection: with two workers, clients that keep connections open would lock everyone else out.
+// per connection: clients that keep connections open would lock everyone else out.
 //
 // On a loopback address without a token, a request whose Host is a name other than localhost is refused (421): a web
 // page could otherwise read the API through a name that it points at 127.0.0.1 (DNS rebinding).
@@ -50,8 +52,8 @@ struct HttpServerOptions {
 class HttpServer {
 public:
     // listen: "HOST:PORT", "[V6]:PORT" or ":PORT" (every IPv4 address). Port 0 takes a free one.
-    // Errors: an address that is no address, or not loopback without a token (usage); taken, not on this machine or
-    // not permitted (run time).
+    // Errors: an address that is no address, or not loopback without a token, TLS files that cannot be used (usage);
+    // taken, not on this machine or not permitted (run time).
     static Result<std::unique_ptr<HttpServer>> start(const std::string& listen, Handlers handlers,
                                                      HttpServerOptions options = {});
 

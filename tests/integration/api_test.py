@@ -7,7 +7,7 @@ import unittest
 import urllib.error
 import urllib.parse
 
-from harness import SONDE, SondeTest, fetch, free_port, metric_sum, wait_for
+from harness import SONDE, Process, SondeTest, fetch, free_port, metric_sum, wait_for
 
 
 class Api(SondeTest):
@@ -111,6 +111,71 @@ class Api(SondeTest):
             done = subprocess.run([SONDE, "run", "--listen", listen], capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 2)
             self.assertIn("without a token", done.stderr)
+
+    def certificate(self, name):
+        """(certificate, key) that signed itself, for localhost."""
+        made = self.directory / f"{name}.crt", self.directory / f"{name}.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost",
+                        "-keyout", made[1], "-out", made[0]], check=True, capture_output=True)
+        return made
+
+    def test_tls(self):
+        (certificate, key), (other, other_key) = self.certificate("agent"), self.certificate("other")
+        port, token, settings = free_port(), self.directory / "token", self.directory / "sonde.yaml"
+        token.write_text("correct-horse\n")
+
+        def configure(with_key):
+            settings.write_text(f"http: {{listen: '0.0.0.0:{port}', token_file: {token}, "
+                                f"tls: {{certificate_file: {certificate}, key_file: {with_key}}}}}\n")
+            return subprocess.run([SONDE, "check-config", settings], capture_output=True, text=True)
+
+        wrong = configure(other_key)
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("http.tls.key_file: ", wrong.stderr)
+        refused = subprocess.run([SONDE, "run", "--config", settings], capture_output=True, text=True, timeout=60)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn(wrong.stderr, refused.stderr)
+        self.assertEqual(configure(key).returncode, 0)
+
+        with open(self.directory / "log", "w+b") as log:
+            self.start(Process([SONDE, "run", "--config", settings], stdout=log, stderr=log))
+
+        def curl(path, *arguments):
+            done = subprocess.run(["curl", "-sS", "-m", "20", *arguments, f"https://localhost:{port}{path}"],
+                                  capture_output=True, text=True)
+            return done.stdout or done.stderr
+
+        trusting = "--cacert", certificate, "-H", "Authorization: Bearer correct-horse"
+        wait_for(lambda: curl("/readyz", *trusting) == "ready\n", "sonde is ready", 60)
+        self.assertEqual(curl("/healthz", *trusting), "alive\n")
+        self.assertIn("sonde_build_info", curl("/metrics", *trusting))
+        self.assertIn("a bearer token is needed", curl("/metrics", "--cacert", certificate))
+        self.assertIn("certificate", curl("/healthz", "--cacert", other))
+        self.assertIn("alert protocol version", curl("/healthz", "--cacert", certificate, "--tls-max", "1.1",
+                                                     "--ciphers", "DEFAULT@SECLEVEL=0"))
+        plain = subprocess.run(["curl", "-sS", "-m", "20", f"http://localhost:{port}/healthz"], capture_output=True)
+        self.assertNotIn(plain.returncode, (0, 28), "refused, and at once")
+
+        client = "--connect", f"localhost:{port}", "--token-file", token, "--certificate"
+        nginx = self.start_nginx()
+        (nginx.root / "www" / "file").write_bytes(b"x")
+        tail = subprocess.Popen([SONDE, "tail", *client, certificate, "--seconds", "60", "--json", "--service",
+                                 f"nginx:{nginx.port}"],
+                                stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (tail.kill(), tail.wait(), tail.stdout.close()))
+        subprocess.run(["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{nginx.port}/file"], check=True)
+        self.assertIn("/file", tail.stdout.readline())
+        for command in (["top", "--once"], ["alert", "list"], ["silence", "list"]):
+            for shown, code in ((certificate, 0), (other, 1)):
+                done = subprocess.run([SONDE, *command, *client, shown], capture_output=True, text=True)
+                self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn("is another than that in", done.stderr)
+        doctor = subprocess.run([SONDE, "doctor", "--config", settings, "--json"], capture_output=True, text=True)
+        checks = {check["name"]: check["state"] for check in json.loads(doctor.stdout)["checks"]}
+        self.assertEqual(checks["agent"], "ok", doctor.stdout)
+        with open(self.directory / "log") as log:
+            self.assertIn(f"metrics: https://0.0.0.0:{port}/metrics", log.read())
 
 
 if __name__ == "__main__":
