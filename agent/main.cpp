@@ -131,6 +131,9 @@ int main(int argc, char** argv) {
                 "File whose first line is the running agent's bearer token");
     bool as_json = false;
     doctor->add_flag("--json", as_json, "JSON instead of lines");
+    bool bench = false;
+    doctor->add_flag("--bench", bench,
+                     "Measure what ring, pipeline and file sink do on this machine, in seven seconds");
 
     sonde::CheckConfigOptions check_options;
     auto* check = app.add_subcommand("check-config", "Tell what a configuration does before it runs");
@@ -169,6 +172,6 @@ int main(int argc, char** argv) {
     if (run->parsed()) return sonde::run_command(loaded.config, options.request());
     if (record->parsed()) return sonde::record_command(loaded.config, file, seconds);
     if (replay->parsed()) return sonde::replay_command(loaded.config, file);
-    if (doctor->parsed()) return sonde::doctor_command({loaded.config, loaded.config.http.token, as_json});
+    if (doctor->parsed()) return sonde::doctor_command({loaded.config, loaded.config.http.token, as_json, bench});
     return 2;
 }

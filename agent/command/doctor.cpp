@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/command/agent_checks.hpp"
+#include "agent/command/bench.hpp"
 #include "agent/command/commands.hpp"
 #include "agent/command/machine_checks.hpp"
 #include "agent/command/terminal.hpp"
@@ -97,6 +98,11 @@ int doctor_command(const DoctorOptions& options) {
     agent.token = options.token;
     agent.certificate_file = config.http.tls.certificate_file;
     agent.timeout_ms = 2000;
+    if (options.bench) {
+        const auto measured = run_bench(config, agent_answers(agent));
+        options.json ? print_bench_json(measured) : print_bench(measured);
+        return 0;
+    }
     auto checks = check_machine();
     // a second set of programs beside a running agent's would watch everything twice
     if (agent_answers(agent)) {

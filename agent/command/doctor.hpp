@@ -10,6 +10,7 @@ struct DoctorOptions {
     Config config;      // listen: the agent that is asked, or the port that must be free; events_directory: test write
     std::string token;  // of the running agent
     bool json = false;
+    bool bench = false;  // measure this machine instead of checking it
 };
 
 }  // namespace sonde

@@ -258,6 +258,39 @@ class Doctor(DailyTest):
         self.expect(checks["events"], "problem", "No space left on device", "free some space")
         self.assertEqual(os.listdir(disk), ["filler"], "nothing was left behind")
 
+    def test_bench(self):
+        address = f"127.0.0.1:{free_port()}"
+        units = {"ring": "records/s", "pipeline": "records/s", "file_sink": "MB/s"}
+        events = self.directory / "events"
+        events.mkdir()
+        done = sonde("doctor", "--bench", "--json", "--listen", address, "--events", str(events))
+        measured = {row["name"]: row for row in json.loads(done.stdout)["bench"]}
+        self.assertEqual({name: row["unit"] for name, row in measured.items()}, units, measured)
+        for row in measured.values():
+            self.assertGreater(row["value"], 0, row)
+        self.assertIn(str(events), measured["file_sink"]["text"])
+        self.assertEqual(os.listdir(events), [], "nothing was left behind")
+
+        program = self.directory / "sonde"
+        shutil.copy(SONDE, program)
+        os.chmod(self.directory, 0o755)
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(program), "doctor",
+                               "--bench", "--listen", address, "--events", str(events)],
+                              capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        ring, pipeline, sink = done.stdout.splitlines()
+        self.assertRegex(ring, "^ring +not measured  .*run sonde as root")
+        self.assertRegex(pipeline, "^pipeline +[0-9.]+[kM]? records/s  ")
+        self.assertRegex(sink, "^file_sink +not measured  cannot write to .*: Permission denied; ")
+
+    def test_bench_beside_an_agent(self):
+        _, agent = self.start_both()
+        done = sonde("doctor", "--bench", "--json", "--listen", f"127.0.0.1:{agent.port}")
+        ring, pipeline, sink = json.loads(done.stdout)["bench"]
+        self.assertIsNone(ring["value"])
+        self.assertIn("stop it first", ring["text"])
+        self.assertGreater(min(pipeline["value"], sink["value"]), 0)
+
     def test_running_agent(self):
         _, agent = self.start_both()
         checks = self.checks("--listen", f"127.0.0.1:{agent.port}")
