@@ -146,8 +146,8 @@ std::string EndpointTable::render(const std::vector<EndpointRow>& rows, const Ta
     auto out = format("%ssonde%s  up %s  %llu transactions  ", paint(bold), paint(plain),
                       readable_uptime(header.uptime_s).c_str(), static_cast<unsigned long long>(header.transactions));
     const auto* lost_style = header.lost > 0 ? paint(red) : "";
-    out += format("%s%llu lost%s\n\n", lost_style, static_cast<unsigned long long>(header.lost),
-                  header.lost > 0 ? paint(plain) : "");
+    out += format("%s%llu lost%s%s%s\n\n", lost_style, static_cast<unsigned long long>(header.lost),
+                  header.lost > 0 ? paint(plain) : "", header.console.empty() ? "" : "  ", header.console.c_str());
     out += paint(dim) + line_of("SERVICE", "METHOD ROUTE", "SIDE", service_width, route_width) + titles() +
            paint(plain) + "\n";
     if (rows.empty()) out += "no HTTP requests in this interval\n";

@@ -30,6 +30,7 @@ struct TableHeader {
     double uptime_s = 0;
     std::uint64_t transactions = 0;
     std::uint64_t lost = 0;
+    std::string console{};  // its address; empty: not shown
 };
 
 // The live table of `sonde run`. Pipeline thread. No allocation but for an endpoint's first transaction.

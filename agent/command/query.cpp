@@ -10,6 +10,7 @@
 #include <queue>
 
 #include "agent/api/answer.hpp"
+#include "agent/command/agent_client.hpp"
 #include "agent/command/commands.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/command/terminal_text.hpp"
@@ -25,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 // Lines for people: the time in UTC to the millisecond, what, how long.
 class LineTable {
 public:
-    explicit LineTable(bool as_json) : json_(as_json), route_width_(shape()) {}
+    LineTable(bool as_json, bool with_logs) : json_(as_json), logs_(with_logs), route_width_(shape()) {}
 
     void add(std::string_view line, const EventFields& fields) {
         if (json_) {
@@ -43,6 +44,7 @@ public:
         put(printable(fields.time.substr(0, 23)), printable(fields.service.empty() ? "-" : fields.service), what,
             fields.status == 0 ? "-" : std::to_string(fields.status),
             fields.has_duration ? readable_duration(fields.duration_ns) : "-", printable(fields.outcome));
+        if (logs_) put_logs(line);
     }
 
 private:
@@ -63,7 +65,20 @@ private:
                     fit_right(duration, 9).c_str(), outcome.c_str());
     }
 
-    const bool json_;
+    static void put_logs(std::string_view line) {
+        json::error_code error;
+        const auto value = json::parse({line.data(), line.size()}, error);
+        if (error || !value.is_object()) return;
+        for (const auto& log : array_at(value.as_object(), "logs"))
+            if (log.is_object())
+                std::printf(
+                    "%s  | %s %s\n",
+                    fit_left(printable(text_at(log.as_object(), "time")).substr(0, time_width), time_width).c_str(),
+                    printable(text_at(log.as_object(), "level")).c_str(),
+                    printable(text_at(log.as_object(), "message")).c_str());
+    }
+
+    const bool json_, logs_;
     const std::size_t route_width_;  // 0: nothing is cut
     bool titled_ = false;
 };
@@ -195,7 +210,7 @@ void report_damage(const ScanStats& stats) {
 class Answer {
 public:
     Answer(const QueryOptions& options, std::vector<GroupBy> by)
-        : options_(options), table_(options.json), slowest_(options.slowest), groups_(std::move(by)) {}
+        : options_(options), table_(options.json, options.logs), slowest_(options.slowest), groups_(std::move(by)) {}
 
     bool take(std::string_view line, const EventFields& fields) {
         if (!groups_.by().empty()) {

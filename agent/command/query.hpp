@@ -16,6 +16,7 @@ struct QueryOptions {
     std::string sort;           // of groups: count, errors, p50, p95, p99, max, name
     std::uint64_t slowest = 0;  // the N longest; 0: all, in the order of the files
     std::uint64_t limit = 0;    // lines or groups shown; 0: all
+    bool logs = false;          // of each request, below it in the table
     bool json = false;          // one JSON object per line instead of a table
 };
 

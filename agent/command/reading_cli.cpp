@@ -78,6 +78,7 @@ void ReadingCommands::add_query(CLI::App& app) {
         ->check(CLI::Range(1, 100'000))
         ->excludes(group);
     query_->add_option("--limit", o.limit, "At most so many lines or groups; 0: all")->capture_default_str();
+    query_->add_flag("--logs", o.logs, "Log lines of each request below it")->excludes(group);
     query_->add_flag("--json", o.json, "JSON lines instead of a table");
 }
 

@@ -78,7 +78,8 @@ void use_little_memory() {
 
 void greet(const Agent& agent, const Config& config, const std::vector<Feature>& features) {
     const auto url = config.http.tls.scheme() + agent.address();
-    std::fprintf(stderr, "sonde %s watches this machine; metrics: %s/metrics\n", SONDE_VERSION, url.c_str());
+    std::fprintf(stderr, "sonde %s watches this machine; console: %s/, metrics: %s/metrics\n", SONDE_VERSION,
+                 url.c_str(), url.c_str());
     if (!config.events_directory.empty())
         std::fprintf(stderr, "transactions go to %s/transactions.jsonl\n", config.events_directory.c_str());
     for (const auto& feature : features)
@@ -162,7 +163,8 @@ int run_command(const Config& config, const ConfigRequest& request) {
             next_tick = now + tick_every;
         }
         display.show_if_due({.transactions = (*agent)->pipeline().stats().transactions.load(),
-                             .lost = (*agent)->pipeline().losses(**source).lost_total()});
+                             .lost = (*agent)->pipeline().losses(**source).lost_total(),
+                             .console = config.http.tls.scheme() + (*agent)->address() + "/"});
     }
     manager.stopping();
     // what the kernel had sent by now is still delivered

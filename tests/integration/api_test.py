@@ -175,7 +175,7 @@ class Api(SondeTest):
         checks = {check["name"]: check["state"] for check in json.loads(doctor.stdout)["checks"]}
         self.assertEqual(checks["agent"], "ok", doctor.stdout)
         with open(self.directory / "log") as log:
-            self.assertIn(f"metrics: https://0.0.0.0:{port}/metrics", log.read())
+            self.assertIn(f"console: https://0.0.0.0:{port}/, ", log.read())
 
 
 if __name__ == "__main__":

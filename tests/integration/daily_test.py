@@ -168,6 +168,11 @@ class Query(DailyTest):
         table = sonde("query", str(source), *where[1:], "--status", "5xx", "--limit", "3").stdout.splitlines()
         self.assertEqual(len(table), 4)
         self.assertIn("GET /orders/0", table[1])
+        with_logs = {**truth[0], "logs": [{"time": "2026-01-02T03:04:05.678901234Z", "level": "error", "message": "no \x1b[1mroom"}]}
+        one = self.directory / "one.jsonl"
+        one.write_text(json.dumps(with_logs) + "\n")
+        lines = sonde("query", str(one), "--logs").stdout.splitlines()
+        self.assertEqual(lines[2:], ["2026-01-02T03:04:05.678  | error no ?[1mroom"])
         query = self.on_terminal(["query", str(source), "--group-by", "route"], 24, 80)
         while query.read(5):
             pass
