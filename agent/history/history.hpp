@@ -114,7 +114,7 @@ public:
     // Number of transactions that have come in.
     [[nodiscard]] std::uint64_t last_number() const { return last_number_.load(std::memory_order_acquire); }
 
-    // Changes when there is something new to tell.
+    // Changes with each second that has come in: windows, series and the past hour are as before in between.
     [[nodiscard]] std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
     // History seconds are CLOCK_MONOTONIC; the time of day that belongs to them does not jump with every correction of
     // the clock.
