@@ -4,6 +4,7 @@
 #include <re2/set.h>
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 
 #include "agent/redact/expression.hpp"
@@ -240,22 +241,31 @@ void Redactor::search_segments(std::string_view path, std::size_t offset) {
 
 void Redactor::search_text(std::string_view text) {
     const auto found = search(text, 0);
-    if ((found & telling_bit) == 0 && text.find('%') == std::string_view::npos) return;
+    Span rest{0, text.size()};
+    if (text.find('%') == std::string_view::npos) {
+        if ((found & telling_bit) == 0) return;
+        // whole words; before and behind these there is no telling name
+        const auto& telling = ranges_[std::countr_zero(telling_bit)];
+        rest = {telling.first, telling.last};
+        while (rest.begin > 0 && !ends_word[static_cast<unsigned char>(text[rest.begin - 1])]) --rest.begin;
+        while (rest.end < text.size() && !ends_word[static_cast<unsigned char>(text[rest.end])]) ++rest.end;
+        if (part(text, rest).find('/') == std::string_view::npos) return;
+    }
     if (!findings_.empty()) {  // what is hidden already needs no second look, and must not take its word with it
         unsearched_.assign(text);
         for (const auto& [span, rule] : findings_)
             std::fill(&unsearched_[span.begin], unsearched_.data() + span.end, ' ');
         text = unsearched_;
     }
-    search_words(text);
+    search_words(text, rest);
 }
 
 // Words that may be paths or URLs are read as such: "%20" is a space, and what follows /reset-token/ is one.
-void Redactor::search_words(std::string_view text) {
-    for (std::size_t end = 0; end < text.size(); ++end) {
+void Redactor::search_words(std::string_view text, Span within) {
+    for (auto end = within.begin; end < within.end; ++end) {
         const auto begin = end;
         bool like_path = false;
-        for (; end < text.size() && !ends_word[static_cast<unsigned char>(text[end])]; ++end)
+        for (; end < within.end && !ends_word[static_cast<unsigned char>(text[end])]; ++end)
             like_path |= text[end] == '/' || text[end] == '%';
         if (!like_path) continue;
         const auto word = text.substr(begin, end - begin);

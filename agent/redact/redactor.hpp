@@ -87,7 +87,7 @@ private:
     void search_query(std::string_view query, std::size_t offset);
     void search_segments(std::string_view path, std::size_t offset);
     void search_text(std::string_view text);
-    void search_words(std::string_view text);
+    void search_words(std::string_view text, Span within);
     bool hide(Span span, std::size_t rule, std::string_view value);
     bool hide_named(std::string_view name, std::string_view raw, std::size_t offset);
     [[nodiscard]] bool allowed(std::string_view value) const;
