@@ -136,8 +136,8 @@ static __always_inline int on_bytes(struct unix_conn *uc, struct sock *sk, const
 	return 0;
 }
 
-/* From 6.18 on a storage comes from an allocator that gives up where another CPU holds its lock: a socket is worth a
- * few tries. */
+/* From 6.18 on a storage comes from an allocator that gives up where another CPU holds its lock: a socket is
+ * worth a few tries. */
 static __always_inline struct unix_conn *unix_conn__make(struct sock *sk)
 {
 	struct unix_conn *uc;
