@@ -9,6 +9,8 @@
 #include <fstream>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "tests/support/sleeping_process.hpp"
 
@@ -17,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Counts what is attached now and remembers every plan.
+// Knows what is attached now and remembers every plan.
 class Attached {
 public:
     TlsWatchHooks hooks() {
@@ -25,8 +27,11 @@ public:
                     const std::lock_guard lock(mutex_);
                     if (refuse_) return fail("no uprobes here");
                     plans_.emplace_back(path, plan);
-                    ++now_;
-                    return std::shared_ptr<void>(nullptr, [this](void*) { --now_; });
+                    const auto place = now_.insert(path);
+                    return std::shared_ptr<void>(nullptr, [this, place](void*) {
+                        const std::lock_guard lock_again(mutex_);
+                        now_.erase(place);
+                    });
                 },
                 [this](const std::unordered_set<std::uint32_t>& alive) {
                     if (alive.contains(static_cast<std::uint32_t>(::getpid()))) ++sweeps_;
@@ -37,13 +42,19 @@ public:
         const std::lock_guard lock(mutex_);
         return plans_;
     }
-    [[nodiscard]] int now() const { return now_; }
+    // Only that file: other processes of the machine come and go with theirs.
+    [[nodiscard]] int times(const std::string& file) {
+        const std::lock_guard lock(mutex_);
+        return static_cast<int>(
+            std::count_if(now_.begin(), now_.end(), [&](const auto& path) { return path.ends_with(file); }));
+    }
     [[nodiscard]] int sweeps() const { return sweeps_; }
 
 private:
     std::mutex mutex_;
     std::vector<std::pair<std::string, TlsPlan>> plans_;
-    std::atomic<int> now_{0}, sweeps_{0};
+    std::multiset<std::string> now_;
+    std::atomic<int> sweeps_{0};
     std::atomic<bool> refuse_{false};
 };
 
@@ -81,6 +92,7 @@ public:
         return child_->pid();
     }
     void unload() { child_.reset(); }
+    [[nodiscard]] std::string path() const { return path_.string(); }
     [[nodiscard]] bool found_by(const TlsWatch& watch) const {
         const auto files = watch.files();
         return std::any_of(files.begin(), files.end(), [&](const auto& f) { return f.path == path_.string(); });
@@ -130,14 +142,13 @@ TEST(TlsWatch, ALibraryThatIsLoadedLaterIsFoundWhenItSpeaksAndDetachedWhenItIsGo
     ASSERT_TRUE(watch.wait_first_look(20s));
     EXPECT_FALSE(library.found_by(watch));
     const auto pid = library.load();
-    const auto before = attached.now();
     watch.process_speaks_tls(pid);
     ASSERT_TRUE(eventually([&] { return library.found_by(watch); }));
-    EXPECT_EQ(attached.now(), before + 1);
+    EXPECT_EQ(attached.times(library.path()), 1);
     library.unload();
     watch.process_ended(pid);
     ASSERT_TRUE(eventually([&] { return !library.found_by(watch); }));
-    EXPECT_TRUE(eventually([&] { return attached.now() == before; }));
+    EXPECT_TRUE(eventually([&] { return attached.times(library.path()) == 0; }));
     EXPECT_GE(attached.sweeps(), 1);
 }
 
