@@ -85,7 +85,8 @@ try {
     console.log(`${String(round).padStart(5)} ${percent(alone).padStart(19)} ${percent(watched).padStart(20)} ${percent(watched - alone).padStart(6)}`);
   }
   more.sort((a, b) => a - b);
-  console.log(`five consoles: ${percent(more[Math.floor(more.length / 2)])} of a core more (median)`);
+  const median = (more[Math.floor((more.length - 1) / 2)] + more[Math.floor(more.length / 2)]) / 2;
+  console.log(`five consoles: ${percent(median)} of a core more (median)`);
   for (const view of ["now", "map", "requests"]) {
     const page = await open_page(browser, agent);
     await page.show(view);
