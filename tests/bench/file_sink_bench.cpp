@@ -50,11 +50,12 @@ Measured run_fio(const std::string& path, std::uint64_t bytes) {
                          "--ioengine=io_uring --fallocate=none --thread --minimal --size=" + std::to_string(bytes) +
                          " 2>&1";
     const auto cpu_before_s = cpu_s(RUSAGE_CHILDREN);
-    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
+    std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
     std::string text;
     std::array<char, 4096> chunk;
     for (std::size_t got = 0; pipe && (got = std::fread(chunk.data(), 1, chunk.size(), pipe.get())) > 0;)
         text.append(chunk.data(), got);
+    pipe.reset();                        // waits for it: only then its CPU time is known
     constexpr int bandwidth_field = 47;  // of terse version 3: KiB/s of writes
     std::size_t at = text.rfind("\n3;") + 1;
     for (int field = 0; field < bandwidth_field; ++field) at = text.find(';', at) + 1;
