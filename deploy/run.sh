@@ -31,6 +31,6 @@ fi
 
 /usr/bin/python3 deploy/demo/demo.py >/dev/null &
 demo_pid=$!
-# the demo stops its own children when it is told to end
-trap 'kill "$demo_pid" 2>/dev/null; wait "$demo_pid" 2>/dev/null' EXIT
+# the demo stops its own children when it is told to end; how it ended is not how sonde did
+trap 'kill "$demo_pid" 2>/dev/null || true; wait "$demo_pid" 2>/dev/null || true' EXIT
 "${as_root[@]}" build/release/sonde run "${arguments[@]}"

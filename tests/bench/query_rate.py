@@ -78,6 +78,7 @@ def ask(arguments, directory):
     with tempfile.TemporaryFile() as answer:
         with subprocess.Popen([SONDE, "query", str(directory), *arguments], stdout=answer) as child:
             peak = 0
+            # sampled: ru_maxrss of a child also holds what Python was before exec
             while child.poll() is None:
                 status = pathlib.Path(f"/proc/{child.pid}/status")
                 found = re.search(r"VmHWM:\s+(\d+)", status.read_text())
