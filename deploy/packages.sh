@@ -14,7 +14,7 @@ demo_packages=(nginx-light python3)  # and node: nodejs, unless there is one
 test_packages=(libgtest-dev libbenchmark-dev clang-format libclang-rt-14-dev nginx-light wrk prometheus
     curl python3 shellcheck zstd util-linux mount git apache2-bin apache2-utils haproxy gunicorn openssl wget uvicorn
     python3-uvloop python3-httptools openjdk-17-jdk-headless golang-go caddy nodejs node-express python3-flask python3-fastapi
-    nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio python3-websockets node-ws victoria-metrics fio e2fsprogs
+    nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio python3-h2 python3-websockets node-ws victoria-metrics fio e2fsprogs
     chromium fonts-dejavu-core prometheus-alertmanager python3-aiosmtpd
     python3-yaml golang-github-masterminds-sprig-dev golang-gopkg-yaml.v3-dev dpkg-dev systemd)
 # shellcheck disable=SC2034

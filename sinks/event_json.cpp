@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "agent/model/downstream.hpp"
 #include "sinks/json_line.hpp"
@@ -126,6 +127,23 @@ private:
             line_.text(phase_names[i]);
             line_.literal("_ns\":");
             number_if(transaction_.phase_ns[i] >= 0, transaction_.phase_ns[i], phase_names[i]);
+        }
+        line_.character('}');
+        append_waits();
+    }
+    // Left out where nobody happened to look.
+    void append_waits() {
+        const auto& waits = transaction_.waits;
+        if (waits.empty()) return;
+        line_.literal(",\"blocked_in\":{");
+        bool is_first = true;
+        for (std::size_t i = 0; i < wait_cause_count; ++i) {
+            if (waits.count[i] == 0) continue;
+            if (!std::exchange(is_first, false)) line_.character(',');
+            line_.character('"');
+            line_.text(wait_cause_names[i]);
+            line_.literal("\":");
+            line_.number(waits.count[i]);
         }
         line_.character('}');
     }

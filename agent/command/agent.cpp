@@ -88,6 +88,7 @@ std::vector<Sample> Agent::samples() const {
     add_http2(out, pipeline_->http2_stats());
     add_links(out, pipeline_->link_stats());
     if (kubernetes_) add_kubernetes(out, *kubernetes_);
+    if (wait_sampler_) add_waits(out, wait_sampler_->stats());
     if (resources_) add_privileges(out);  // a replay gives up nothing
     if (!sinks_open_.load(std::memory_order_acquire)) return out;
     logs_->add_samples(out);
@@ -151,6 +152,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
         agent->kubernetes_ = std::move(*kubernetes);
         if (agent->kubernetes_)
             agent->pipeline_->set_kubernetes(agent->kubernetes_->directory(), config.kubernetes.pod_label);
+        if (config.sample_waits) agent->sample_waits();
         agent->history_ = std::make_unique<History>(memory.history);
         agent->pipeline_->add(agent->history_->feed());
     }
@@ -160,6 +162,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
     metrics.push_back(agent->rpc_metrics_);
     metrics.push_back(agent->pipeline_->websocket_metrics());
     metrics.push_back(agent->pipeline_->downstream_metrics());
+    metrics.push_back(agent->pipeline_->wait_metrics());
     auto logs = AgentLogs::open(config.logs, *agent->pipeline_, agent->deliveries_, options.read_proc);
     if (!logs) return logs.error();
     agent->logs_ = std::move(*logs);
@@ -230,12 +233,20 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config, const EventSou
             if (const auto opened = agent->open_sink(part, sink.name, context); !opened) return opened.error();
     }
     if (agent->resources_) agent->resources_->start();
+    if (agent->wait_sampler_) agent->wait_sampler_->start();
     if (agent->history_) agent->history_->start();
     agent->logs_->start();
     if (const auto alerts = agent->start_alerts(config, source); !alerts) return alerts.error();
     agent->sample_health(source);  // who asks before the first tick is told of the sinks, too
     agent->sinks_open_.store(true, std::memory_order_release);
     return agent;
+}
+
+void Agent::sample_waits() {
+    auto queues = std::make_shared<WaitQueues>();
+    wait_sampler_ = std::make_unique<WaitSampler>(queues);
+    pipeline_->set_waits(
+        std::make_unique<RequestWaits>(std::move(queues), [sampler = wait_sampler_.get()] { sampler->wake(); }));
 }
 
 // configured: the name under which redaction and limits know it.

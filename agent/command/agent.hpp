@@ -23,6 +23,7 @@
 #include "agent/pipeline/pipeline.hpp"
 #include "agent/probe/kernel_features.hpp"
 #include "agent/resource/collector.hpp"
+#include "agent/wait/wait_sampler.hpp"
 #include "sinks/delivery.hpp"
 #include "sinks/file/file_sink_status.hpp"
 
@@ -68,6 +69,7 @@ public:
 private:
     Agent() = default;
     [[nodiscard]] std::vector<Sample> samples() const;
+    void sample_waits();
     Status open_event_files(const std::string& directory, const MemoryPlan& memory);
     Status open_sink(const SinkOptions& options, const std::string& configured, const SinkContext& context);
     void offer_alerts();
@@ -88,6 +90,7 @@ private:
     std::uint64_t memory_max_bytes_ = 0;  // 0: no ceiling
     std::uint64_t trimmed_s_ = 0;         // when what was free went back to the kernel, because memory was short
     std::unique_ptr<TransactionObserver> rpc_observer_;
+    std::unique_ptr<WaitSampler> wait_sampler_;  // null: nobody looks
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<Delivery>> deliveries_;
     std::vector<Delivery*> record_deliveries_;  // those of them that take records

@@ -71,6 +71,18 @@ void add_http2(std::vector<Sample>& out, const Http2Stats& stats) {
         stats.pushed_streams);
 }
 
+void add_waits(std::vector<Sample>& out, const WaitStats& stats) {
+    const auto add = [&](const char* found, const std::atomic<std::uint64_t>& count) {
+        out.push_back(counter_sample("sonde_wait_samples_total",
+                                     "Number of looks at threads that serve requests, by what they were found doing.",
+                                     count.load(std::memory_order_relaxed), {{"found", found}}));
+    };
+    add("waiting", stats.waited);
+    add("running", stats.ran);
+    add("gone", stats.gone);
+    add("refused", stats.refused);
+}
+
 void add_links(std::vector<Sample>& out, const ParentLinkStats& stats) {
     for (std::size_t i = 0; i < parent_match_count; ++i) {
         const std::string match(parent_match_names[i]);

@@ -13,6 +13,7 @@
 #include "agent/pipeline/tracker_stats.hpp"
 #include "agent/redact/record_redactor.hpp"
 #include "agent/sample/sampler.hpp"
+#include "agent/wait/wait_sampler.hpp"
 
 // What the agent's parts say of themselves, as samples for /metrics. Any thread.
 namespace sonde {
@@ -24,6 +25,7 @@ Sample gauge_sample(const char* name, const char* help, std::uint64_t value,
 
 void add_tracker(std::vector<Sample>& out, const TrackerStats& stats);
 void add_http2(std::vector<Sample>& out, const Http2Stats& stats);
+void add_waits(std::vector<Sample>& out, const WaitStats& stats);
 void add_links(std::vector<Sample>& out, const ParentLinkStats& stats);
 void add_redaction(std::vector<Sample>& out, const RecordRedactor& redactor);
 void add_sampling(std::vector<Sample>& out, const Sampler& sampler);

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdio>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "agent/command/agent_client.hpp"
 #include "agent/command/commands.hpp"
@@ -26,6 +28,20 @@ constexpr const char* red = "\x1b[31m";
 constexpr const char* yellow = "\x1b[33m";
 constexpr const char* plain = "\x1b[0m";
 
+// " (lock, disk)": the two things that the thread was found waiting for most often; empty: nobody looked.
+std::string blocked_text(const json::object& transaction) {
+    const auto* causes = object_at(transaction, "blocked_in");
+    if (causes == nullptr) return {};
+    std::vector<std::pair<double, std::string_view>> found;
+    for (const auto cause : wait_cause_names)
+        if (const auto count = number_at(*causes, cause); count > 0) found.emplace_back(-count, cause);
+    std::sort(found.begin(), found.end());
+    std::string out;
+    for (std::size_t i = 0; i < std::min<std::size_t>(found.size(), 2); ++i)
+        out += (i == 0 ? " (" : ", ") + std::string(found[i].second);
+    return out.empty() ? out : out + ")";
+}
+
 // "queue 0.4 cpu 1.2 …" in milliseconds; what was not observed, and what is 0, is left out.
 std::string phases_text(const json::object& transaction) {
     std::string out;
@@ -35,6 +51,7 @@ std::string phases_text(const json::object& transaction) {
         const auto ns = number_at(*phases, std::string(name) + "_ns", -1);
         if (ns < 1000) continue;
         out += (out.empty() ? "" : "  ") + std::string(name) + " " + readable_duration(static_cast<std::uint64_t>(ns));
+        if (name == phase_names[static_cast<std::size_t>(Phase::blocked)]) out += blocked_text(transaction);
     }
     return out;
 }

@@ -32,6 +32,7 @@ struct Config {
     std::uint32_t ring_kib = 8192;          // size of the kernel's ring in KiB, a power of two
     std::uint64_t memory_max_bytes = 0;     // resident memory at most: 0 (tables up to their own bounds) or 64 MiB on
     double resource_interval_s = 5.0;       // between two readings of processes, cgroups and the machine, seconds
+    bool sample_waits = true;               // look at what threads that serve requests wait for
     std::vector<std::string> processes;     // command names that get resource series of their own in any case
     std::vector<SinkOptions> sinks;         // besides that file; each name once
     double interval_s = 1.0;                // refresh of the terminal table, seconds

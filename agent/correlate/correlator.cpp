@@ -62,8 +62,8 @@ void Correlator::request_read(const RequestRead& read) {
     if (requests_.add(request, t.trace.request_id) == RequestTable::npos) bump(stats_.untracked_requests);
 }
 
-void Correlator::response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) {
-    const auto number = find(span_id);
+void Correlator::response_began(Transaction& answered, const ThreadClock& by, std::uint64_t time_ns) {
+    const auto number = find(answered.trace.span_id);
     if (number == RequestTable::npos) return;
     auto& request = requests_.at(number);
     request.response_ns = time_ns;

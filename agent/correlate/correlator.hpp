@@ -67,7 +67,7 @@ public:
 
     void request_read(const RequestRead& read) override;
     void request_sent(const RequestSent&) override {}  // who calls others does not write their lines
-    void response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) override;
+    void response_began(Transaction& answered, const ThreadClock& by, std::uint64_t time_ns) override;
     void request_dropped(std::uint64_t span_id) override;
     void process_ended(std::uint32_t pid);
 

@@ -36,8 +36,8 @@ public:
     virtual void request_read(const RequestRead& read) = 0;
     virtual void request_sent(const RequestSent& sent) = 0;
     // On the server's side. by: the thread that sent the response's first byte; tid 0: not observed. time_ns: of that
-    // byte.
-    virtual void response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) = 0;
+    // byte. What is known of the request's waits may be filled in.
+    virtual void response_began(Transaction& request, const ThreadClock& by, std::uint64_t time_ns) = 0;
     // No transaction will come of it.
     virtual void request_dropped(std::uint64_t span_id) = 0;
 };

@@ -10,6 +10,7 @@
 #include "agent/model/log_line.hpp"
 #include "agent/model/process.hpp"
 #include "agent/model/trace.hpp"
+#include "agent/model/wait.hpp"
 
 namespace sonde {
 
@@ -64,6 +65,7 @@ struct Transaction {
     std::uint64_t duration_ns = 0;  // first request byte to last response byte that was seen
     std::array<std::int64_t, phase_count> phase_ns{unobserved_ns, unobserved_ns, unobserved_ns,
                                                    unobserved_ns, unobserved_ns, unobserved_ns};
+    WaitSamples waits;                      // none where Phase::blocked was not observed
     std::uint64_t request_bytes = 0;        // on the wire, head and body
     std::uint64_t response_bytes = 0;       // on the wire, head and body
     std::int64_t request_body_bytes = -1;   // -1: not observed

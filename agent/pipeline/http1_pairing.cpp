@@ -136,7 +136,7 @@ bool Http1Exchange::take_response(Connection& c, const ResponseHead& head, const
             // would hold the first one's work.
             request.reads_on_thread_at_end = reads_.of(event.thread.tid)++;
             if (observer_ != nullptr && c.side == Side::server)
-                observer_->response_began(request.transaction.trace.span_id, event.thread, request.response_first_ns);
+                observer_->response_began(request.transaction, event.thread, request.response_first_ns);
         }
     }
     if (framing == BodyFraming::tunnel) {

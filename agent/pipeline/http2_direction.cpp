@@ -289,7 +289,7 @@ bool Http2Session::Direction::inflate(Http2Stream* stream, bool opens) {
     const bool interim = status_ >= 100 && status_ < 200;  // a final head follows (RFC 9113 §8.1)
     if (interim) return true;
     if (session_.observer_ != nullptr && !stream->response.has_head && session_.now_->outgoing)
-        session_.observer_->response_began(t.trace.span_id, session_.now_->thread, block_first_ns_);
+        session_.observer_->response_began(t, session_.now_->thread, block_first_ns_);
     stream->response.has_head = true;
     if (t.status == 0) t.status = status_;
     return true;

@@ -145,12 +145,14 @@ void Pipeline::request_read(const RequestRead& read) {
     links_.request_read(read);
     if (read.pid == options_.self_pid) return;
     for (auto* watch : watches_) watch->process_serves(read.pid);
+    if (waits_) waits_->request_read(read);
     if (auto* joined = logs_.observer()) joined->request_read(read);
 }
 
-void Pipeline::response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) {
-    links_.response_began(span_id, by, time_ns);
-    if (auto* joined = logs_.observer()) joined->response_began(span_id, by, time_ns);
+void Pipeline::response_began(Transaction& request, const ThreadClock& by, std::uint64_t time_ns) {
+    links_.response_began(request.trace.span_id, by, time_ns);
+    if (waits_) request.waits = waits_->take(request.trace.span_id, by.tid, time_ns);
+    if (auto* joined = logs_.observer()) joined->response_began(request, by, time_ns);
 }
 
 void Pipeline::request_dropped(std::uint64_t span_id) {
@@ -191,7 +193,9 @@ void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
     links_.ended(transaction, counts);
     if (!counts) return forget_for_logs(transaction.trace.span_id);
     bump(stats_.transactions);
+    if (transaction.phase_ns[static_cast<std::size_t>(Phase::blocked)] < 0) transaction.waits = {};
     metrics_.observe(transaction);
+    wait_metrics_->observe(transaction);
     if (!logs_.hold(transaction)) hand_on(transaction);
 }
 

@@ -13,11 +13,13 @@
 #include "agent/identity/workload.hpp"
 #include "agent/metric/downstream_metrics.hpp"
 #include "agent/metric/http_metrics.hpp"
+#include "agent/metric/wait_metrics.hpp"
 #include "agent/metric/websocket_metrics.hpp"
 #include "agent/model/process_watch.hpp"
 #include "agent/pipeline/connection_tracker.hpp"
 #include "agent/pipeline/parent_links.hpp"
 #include "agent/pipeline/policies.hpp"
+#include "agent/pipeline/request_waits.hpp"
 #include "agent/pipeline/tls_connections.hpp"
 #include "agent/sample/sampler.hpp"
 #include "agent/sample/sink_gate.hpp"
@@ -81,6 +83,8 @@ public:
 
     // Names from a cluster. directory outlives the pipeline. Before the first record.
     void set_kubernetes(const KubernetesDirectory& directory, bool pod_label);
+    // Looks at what serving threads wait for. Before the first record.
+    void set_waits(std::unique_ptr<RequestWaits> waits) { waits_ = std::move(waits); }
     // Outlives the pipeline. Null: nobody.
     void add_watch(ProcessWatch* watch) {
         if (watch != nullptr) watches_.push_back(watch);
@@ -95,6 +99,7 @@ public:
     void advance(std::uint64_t now_ns) {
         logs_.advance(now_ns);
         links_.advance(now_ns);
+        if (waits_) waits_->advance(now_ns);
     }
     // About once a second: times of day, silent responses, the loss line.
     void tick(const EventSource& source);
@@ -104,6 +109,7 @@ public:
     // For /metrics; its Collect() may outlive the pipeline.
     [[nodiscard]] std::shared_ptr<TlsConnections> tls_connections() const { return tls_; }
     [[nodiscard]] std::shared_ptr<WebSocketMetrics> websocket_metrics() const { return websockets_; }
+    [[nodiscard]] std::shared_ptr<WaitMetrics> wait_metrics() const { return wait_metrics_; }
     [[nodiscard]] std::shared_ptr<DownstreamMetrics> downstream_metrics() const { return downstream_; }
     [[nodiscard]] const TrackerStats& tracker_stats() const { return tracker_.stats(); }
     // Any thread: their counters only.
@@ -121,7 +127,7 @@ public:
 private:
     void request_read(const RequestRead& read) override;
     void request_sent(const RequestSent& sent) override { links_.request_sent(sent); }
-    void response_began(std::uint64_t span_id, const ThreadClock& by, std::uint64_t time_ns) override;
+    void response_began(Transaction& request, const ThreadClock& by, std::uint64_t time_ns) override;
     void request_dropped(std::uint64_t span_id) override;
     // No line will be joined with it, whatever becomes of the request.
     void forget_for_logs(std::uint64_t span_id);
@@ -166,11 +172,13 @@ private:
     RouteTable routes_;
     ParentLinks links_;
     LogJoin logs_;
+    std::unique_ptr<RequestWaits> waits_;  // null: nobody looks
     ConnectionTracker tracker_;
     bool own_redactions_ = false;  // some outlet has a redaction of its own
     Transaction unredacted_;       // reused, as is the next: a record is large
     Record outgoing_;
     std::shared_ptr<DownstreamMetrics> downstream_ = std::make_shared<DownstreamMetrics>();
+    std::shared_ptr<WaitMetrics> wait_metrics_ = std::make_shared<WaitMetrics>();
     std::shared_ptr<WebSocketMetrics> websockets_ = std::make_shared<WebSocketMetrics>();
     std::shared_ptr<TlsConnections> tls_ = std::make_shared<TlsConnections>();
     std::uint64_t last_record_ns_ = 0;

@@ -18,8 +18,11 @@ import tempfile
 import time
 import unittest
 
+import h2.connection
+import h2.events
+
 from harness import PYTHON, SONDE, Process, SondeTest, accepts, wait_for
-from truth.server import Site, accepts_on
+from truth.server import Site, accepts_on, build_once
 
 TRIGGERS = pathlib.Path(__file__).resolve().parents[1] / "triggers"
 URING = pathlib.Path(SONDE).parent / "tests" / "uring_server"
@@ -33,7 +36,11 @@ class Kind:
     """argv(site) starts a server that answers /sleep/MS/NUMBER and writes the log of timed_server.py.
 
     queue: a request that arrives while the server sleeps stays in its socket until the server turns to it. Where
-    the kernel takes it for the server before that, the socket's queue ends there, and what remains is service."""
+    the kernel takes it for the server before that, or another of its threads, the socket's queue ends there, and what
+    remains is service.
+
+    done_by_client: the server cannot tell when its answer left (its library sends it later): the client's clock does,
+    when it has all of it."""
 
     name: str
     argv: object
@@ -41,6 +48,7 @@ class Kind:
     tls: bool = False
     unix: bool = False
     queue: bool = True
+    done_by_client: bool = False
 
 
 def python(kind, unix=False):
@@ -48,12 +56,18 @@ def python(kind, unix=False):
                          site.path("log"), *keys(site)]
 
 
+def go(site):
+    source = (TRIGGERS / "timed_server.go").read_text()
+    program = build_once("timed_server_go", {"timed_server.go": source}, [["go", "build", "timed_server.go"]])
+    return [str(program / "timed_server"), str(site.port), site.path("log"), *keys(site)]
+
+
 def keys(site):
     return [str(site.certificate), str(site.key)] if site.tls else []
 
 
 def node(site):
-    return ["node", str(TRIGGERS / "timed_server.js"), str(site.port), site.path("log"), *keys(site)]
+    return ["node", str(TRIGGERS / "timed_server.js"), site.protocol, str(site.port), site.path("log"), *keys(site)]
 
 
 def uring(mode):
@@ -70,17 +84,72 @@ KINDS = (
     # a completion interrupts the sleeping thread, or a worker thread waits in recv: both take the bytes at once
     Kind("io_uring default", uring("default"), queue=False),
     Kind("io_uring async", uring("async"), queue=False),
+    Kind("Go", go, queue=False),
+    Kind("blocking, TLS", python("blocking"), tls=True),
+    Kind("asyncio, TLS", python("asyncio"), tls=True),
+    Kind("Node, TLS", node, tls=True),
+    Kind("Go, TLS", go, tls=True, queue=False),
+    Kind("Node, HTTP/2", node, "h2"),
+    Kind("Node, HTTP/2, TLS", node, "h2", tls=True),
+    Kind("Go, HTTP/2, TLS", go, "h2", tls=True, queue=False, done_by_client=True),
+    Kind("grpcio", python("grpc"), "grpc", queue=False, done_by_client=True),
+    Kind("grpcio, TLS", python("grpc"), "grpc", tls=True, queue=False, done_by_client=True),
 )
 
 
+class Http1:
+    """What one connection says and hears in HTTP/1.1."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def request(self, path):
+        return f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode()
+
+    def answered(self, received):
+        return received.endswith(b"slept\n")
+
+
+class Http2:
+    """The same in HTTP/2; grpc: as a call with an empty message."""
+
+    def __init__(self, host, scheme, grpc):
+        self.host, self.scheme, self.grpc = host, scheme, grpc
+        self.connection = h2.connection.H2Connection()
+        self.connection.initiate_connection()
+
+    def request(self, path):
+        stream = self.connection.get_next_available_stream_id()
+        fields = [(":method", "POST" if self.grpc else "GET"), (":scheme", self.scheme), (":authority", self.host), (":path", path)]
+        if self.grpc:
+            fields += [("content-type", "application/grpc"), ("te", "trailers")]
+        self.connection.send_headers(stream, fields, end_stream=not self.grpc)
+        if self.grpc:
+            self.connection.send_data(stream, bytes(5), end_stream=True)
+        return self.connection.data_to_send()
+
+    def answered(self, received):
+        """Takes what came since the last call."""
+        events = self.connection.receive_data(received)
+        return any(isinstance(event, h2.events.StreamEnded) for event in events)
+
+
 class Client:
-    """Connections that stay open, and when each request was handed to the kernel."""
+    """Connections that stay open, when each request was handed to the kernel and when its answer was there."""
 
     def __init__(self, site, unix):
         self.unix = unix
-        self.sent_ns = {}
+        self.sent_ns, self.received_ns = {}, {}
         self.site = site
+        self.host = f"timed-{site.port}"
         self.connections = [self.connect() for _ in range(2)]
+        self.speaks = {connection: self.protocol() for connection in self.connections}
+        self.asked = {}
+
+    def protocol(self):
+        if self.site.protocol == "http/1.1":
+            return Http1(self.host)
+        return Http2(self.host, "https" if self.site.tls else "http", self.site.protocol == "grpc")
 
     def connect(self):
         if self.unix:
@@ -91,20 +160,28 @@ class Client:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.site.tls:
             context = ssl.create_default_context(cafile=str(self.site.certificate))
+            if self.site.protocol != "http/1.1":
+                context.set_alpn_protocols(["h2"])
             connection = context.wrap_socket(connection, server_hostname="127.0.0.1")
         return connection
 
     def send(self, connection, sleep_ms):
         path = f"/sleep/{sleep_ms}/{len(self.sent_ns)}"
-        request = f"GET {path} HTTP/1.1\r\nHost: timed-{self.site.port}\r\n\r\n".encode()
+        request = self.speaks[connection].request(path)
+        self.asked[connection] = path
         self.sent_ns[path] = time.monotonic_ns()
         connection.sendall(request)
         return path
 
     def receive(self, connection):
-        answer = b""
-        while not answer.endswith(b"slept\n"):
-            answer += connection.recv(4096)
+        answered = False
+        while not answered:
+            received = connection.recv(65536)
+            if not received:
+                raise AssertionError(f"the server closed instead of answering {self.asked[connection]}")
+            now = time.monotonic_ns()
+            answered = self.speaks[connection].answered(received)
+        self.received_ns[self.asked[connection]] = now
 
     def alone(self, sleep_ms):
         path = self.send(self.connections[0], sleep_ms)
@@ -129,7 +206,7 @@ class Client:
 
 class LatencyTruth(SondeTest):
     def run_kind(self, kind):
-        directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{kind.name.replace(' ', '-')}-", dir=self.directory))
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="kind-", dir=self.directory))
         directory.chmod(0o755)
         site = Site(directory, kind.tls, kind.protocol)
         server = self.start(Process(kind.argv(site)))
@@ -152,9 +229,10 @@ class LatencyTruth(SondeTest):
         truth = {}
         for line in log.read_text().splitlines():
             _, path, _, _, started, done = line.split()
-            truth[path] = (int(started) - client.sent_ns[path], int(done) - client.sent_ns[path])
+            done_ns = client.received_ns[path] if kind.done_by_client else int(done)
+            truth[path] = (int(started) - client.sent_ns[path], done_ns - client.sent_ns[path])
         self.assertEqual(set(truth), set(client.sent_ns), "the server logged what was sent")
-        seen = {t["path"]: t for t in sonde.transactions("server") if t["host"] == f"timed-{site.port}"}
+        seen = {t["path"]: t for t in sonde.transactions("server") if t["host"] == client.host}
         self.assertEqual(set(seen), set(truth), "sonde saw what the server logged")
         # also where a worker thread of the ring reads for it
         readers = {(t["process"]["pid"], t["process"]["comm"]) for t in seen.values()}

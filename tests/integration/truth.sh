@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole truth matrix: every server, every client, printed as a table; ends with 1 when a row differs for no
-# documented reason. Takes about five minutes plain and as long again with --tls. `truth.sh --help` tells the choices.
+# The whole truth matrix: every server, every client, each protocol, plain and over TLS, printed as a table; ends with 1
+# when a row differs for no documented reason. `truth.sh --help` tells the choices.
 # Its short form, tests/integration/truth_test.py, is one of the tests that tests/run.sh runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

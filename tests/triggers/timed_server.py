@@ -1,7 +1,7 @@
 """A server with one thread that times itself: timed_server.py KIND PORT|PATH LOG [CERTIFICATE KEY].
 
 KIND: `blocking` takes one connection's request after the other with poll(2); `asyncio` serves in an event loop. Both
-sleep in /sleep/MS, so that whoever comes meanwhile waits in its socket. PATH: of a Unix socket to listen on. LOG gets a line per answer, like that of
+sleep in /sleep/MS, so that whoever comes meanwhile waits in its socket. `grpc` answers calls of any method by four threads. PATH: of a Unix socket to listen on. LOG gets a line per answer, like that of
 uring_server: METHOD PATH STATUS BYTES STARTED_NS DONE_NS (CLOCK_MONOTONIC: right after the request was read, and
 after the answer was handed over)."""
 
@@ -59,8 +59,34 @@ async def serve_asyncio(listener, context):
     await server.serve_forever()
 
 
+def serve_grpc(port, pair):
+    import concurrent.futures
+    import grpc
+
+    class Any(grpc.GenericRpcHandler):
+        def service(self, details):
+            def call(request, context):
+                started = time.monotonic_ns()
+                time.sleep(int(details.method.split("/")[2]) / 1e3)
+                log.write(f"POST {details.method} 200 - {started} {time.monotonic_ns()}\n")
+                return b"slept\n"
+            return grpc.unary_unary_rpc_method_handler(call)
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers((Any(),))
+    if pair:
+        certificate, key = (open(path, "rb").read() for path in pair)
+        server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([(key, certificate)]))
+    else:
+        server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    server.wait_for_termination()
+
+
 kind, where = sys.argv[1:3]
 log = open(sys.argv[3], "w", buffering=1)
+if kind == "grpc":
+    serve_grpc(where, sys.argv[4:])
 tls = None
 if len(sys.argv) > 4:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -59,7 +59,9 @@ protected:
         ThreadClock by;
         by.pid = pid;
         by.tid = tid;
-        correlator_.response_began(id, by, at_ms * ms);
+        Transaction answered;
+        answered.trace.span_id = id;
+        correlator_.response_began(answered, by, at_ms * ms);
     }
     // tid 0: who answered was not seen.
     void end(std::uint64_t at_ms, std::uint64_t id, std::uint32_t tid = 0, std::uint16_t status = 200) {

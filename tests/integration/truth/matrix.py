@@ -26,14 +26,14 @@ def cells(row):
             tell[row.status_equal], tell[row.bytes_equal], row.verdict, row.why)
 
 
-def rows_for(servers, loads, protocols, tls):
+def rows_for(servers, loads, protocols, kinds):
+    """kinds: with TLS or without, a list of bool."""
     for server in servers:
         for protocol in server.protocols:
-            if protocol not in protocols or (tls and not server.tls):
-                continue
-            for load in server.loads or LOADS_OF[protocol]:
-                if load in loads:
-                    yield server, load, protocol, tls
+            for tls in kinds if protocol in protocols else ():
+                for load in server.loads or LOADS_OF[protocol]:
+                    if load in loads and (server.tls or not tls):
+                        yield server, load, protocol, tls
 
 
 def print_matrix(rows):
@@ -53,13 +53,16 @@ def main(argv):
     names = [server.name for server in SERVERS]
     parser.add_argument("--server", action="append", choices=names, help="only this one; may be repeated")
     parser.add_argument("--load", action="append", choices=list(LOADS), help="only this one; may be repeated")
-    parser.add_argument("--protocol", action="append", choices=list(LOADS_OF), help="default: http/1.1")
-    parser.add_argument("--tls", action="store_true", help="over TLS instead of plain TCP")
+    parser.add_argument("--protocol", action="append", choices=list(LOADS_OF), help="only this one")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--tls", action="store_true", help="only over TLS")
+    kind.add_argument("--plain", action="store_true", help="only without TLS")
     chosen = parser.parse_args(argv)
     if os.geteuid() != 0:
         parser.error("the matrix loads eBPF programs: run it as root")
     servers = [server for server in SERVERS if not chosen.server or server.name in chosen.server]
-    wrong = print_matrix(rows_for(servers, chosen.load or list(LOADS), chosen.protocol or ["http/1.1"], chosen.tls))
+    kinds = [True] if chosen.tls else [False] if chosen.plain else [False, True]
+    wrong = print_matrix(rows_for(servers, chosen.load or list(LOADS), chosen.protocol or list(LOADS_OF), kinds))
     print(f"{len(wrong)} rows differ without a documented reason" if wrong else "every row is equal or says why")
     return 1 if wrong else 0
 

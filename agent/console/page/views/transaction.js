@@ -93,6 +93,13 @@ function waterfall(t, calls, holders) {
     unseen.length ? h("p", { class_: "note" }, `Not observed: ${unseen.join(", ")}.`) : null);
 }
 
+// Of the times that somebody looked at its thread, and found it waiting (docs/waits.md)
+function found_in(causes) {
+  const looks = Object.values(causes).reduce((sum, n) => sum + n, 0);
+  const parts = Object.entries(causes).sort(([, a], [, b]) => b - a).map(([cause, n]) => `${cause} ${share(n / looks)}`);
+  return `${parts.join(", ")} (${looks === 1 ? "one look" : `${looks} looks`})`;
+}
+
 function facts(t) {
   const address = (end) => (end ? `${end.address ?? "?"}${end.port ? `, port ${end.port}` : ""}` : null);
   const rows = [
@@ -106,6 +113,7 @@ function facts(t) {
     ["Program", t.process?.exe && visible(t.process.exe)], ["Container", t.container?.id],
     ["Pod", t.k8s && [t.k8s.namespace, t.k8s.pod].filter(Boolean).join(" / ")],
     ["Trace", t.trace?.trace_id], ["Span", t.trace?.span_id], ["Parent span", t.trace?.parent_span_id], ["Asked for by", t.trace?.parent?.span_id],
+    ["Blocked in", t.blocked_in && found_in(t.blocked_in)],
     ["Waited for calls", t.downstream_ns === undefined ? null : duration(t.downstream_ns)], ["Request id", t.trace?.request_id && visible(t.trace.request_id)],
     ...Object.entries(t.attributes ?? {}).map(([key, value]) => [visible(key), h("bdi", {}, name_of(value, 200))]),
     ["In, out", `${bytes(t.request_bytes)}, ${bytes(t.response_bytes)}`],

@@ -1,0 +1,83 @@
+#include "agent/pipeline/request_waits.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sonde {
+namespace {
+
+// After a pause of the pipeline one look does not stand for more than this.
+constexpr std::uint64_t round_max_ns = 1'000'000'000;
+
+}  // namespace
+
+RequestWaits::RequestWaits(std::shared_ptr<WaitQueues> queues, std::function<void()> wake)
+    : queues_(std::move(queues)), wake_(std::move(wake)) {}
+
+void RequestWaits::request_read(const RequestRead& read) {
+    auto& slot = slot_of(read.tid);
+    slot.span_id = read.request.trace.span_id;
+    slot.tid = read.tid;
+    slot.last = {};
+    slot.samples = {};
+}
+
+WaitSamples RequestWaits::take(std::uint64_t span_id, std::uint32_t tid, std::uint64_t answered_ns) {
+    take_answers();
+    auto& slot = slot_of(tid);
+    if (slot.span_id != span_id || slot.tid != tid) return {};
+    if (slot.last.waited && slot.last.time_ns <= answered_ns)
+        slot.samples.add(*slot.last.waited, slot.last.order.stands_for_s);
+    slot.span_id = 0;
+    return slot.samples;
+}
+
+void RequestWaits::take_answers() {
+    while (const auto* answer = queues_->answers.front()) {
+        auto& slot = slot_of(answer->order.tid);
+        if (slot.span_id == answer->order.span_id && slot.span_id != 0) {
+            // the one before was followed by another round: its request was still open then
+            if (slot.last.waited) slot.samples.add(*slot.last.waited, slot.last.order.stands_for_s);
+            slot.last = *answer;
+        }
+        queues_->answers.pop();
+        --under_way_;
+    }
+}
+
+// xorshift64 (Marsaglia 2003)
+std::uint64_t RequestWaits::random() {
+    random_ ^= random_ << 13;
+    random_ ^= random_ >> 7;
+    random_ ^= random_ << 17;
+    return random_;
+}
+
+void RequestWaits::advance(std::uint64_t now_ns) {
+    if (now_ns < last_round_ns_ + interval_ns) return;
+    take_answers();
+    if (under_way_ > 0) return;  // the sampler did not get a core: the next round stands for this one, too
+    const auto passed_ns = std::min(now_ns - last_round_ns_, round_max_ns);
+    if (std::exchange(last_round_ns_, now_ns) == 0) return;
+    std::uint64_t open = 0;
+    for (const auto& slot : slots_) {
+        if (slot.span_id == 0) continue;
+        // each is kept with the same probability (reservoir sampling, Vitter's algorithm R)
+        const auto place = open < drawn_.size() ? open : random() % (open + 1);
+        if (place < drawn_.size()) drawn_[place] = &slot;
+        ++open;
+    }
+    const auto count = std::min<std::uint64_t>(open, drawn_.size());
+    if (count == 0) return;
+    const auto stands_for_s = static_cast<float>(static_cast<double>(passed_ns) / 1e9 * static_cast<double>(open) /
+                                                 static_cast<double>(count));
+    for (std::size_t i = 0; i < count; ++i) {
+        auto* order = queues_->orders.prepare();
+        *order = {drawn_[i]->span_id, drawn_[i]->tid, stands_for_s};
+        queues_->orders.commit();
+        ++under_way_;
+    }
+    wake_();
+}
+
+}  // namespace sonde
