@@ -138,7 +138,6 @@ std::vector<Word> wanted_words(const std::vector<std::string>& names) {
 
 Isa best_isa() {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi2")) return Isa::avx512;
     if (__builtin_cpu_supports("avx2")) return Isa::avx2;
     if (__builtin_cpu_supports("ssse3")) return Isa::ssse3;
 #endif
@@ -193,8 +192,7 @@ RuleMask Prefilter::candidates(std::string_view text, Ranges& ranges) const {
         },
         ranges.data(),
     };
-    const auto found = isa_ == Isa::avx512  ? scan_avx512(input)
-                       : isa_ == Isa::avx2  ? scan_avx2(input)
+    const auto found = isa_ == Isa::avx2    ? scan_avx2(input)
                        : isa_ == Isa::ssse3 ? scan_ssse3(input)
                                             : scan_scalar(input);
     // without an '@', "://" begins no URL with a password

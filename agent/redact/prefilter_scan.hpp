@@ -5,12 +5,12 @@
 
 #include "agent/redact/pattern.hpp"
 
-// The byte search of prefilter.hpp, once per instruction set. Plain types only: prefilter_avx2.cpp and its like are
-// compiled for other processors, and no inline function of a library may be emitted there and then used everywhere.
+// The byte search of prefilter.hpp, once per instruction set. Plain types only: prefilter_avx2.cpp is compiled for
+// another processor, and no inline function of a library may be emitted there and then used everywhere.
 namespace sonde {
 
 // All find the same.
-enum class Isa : std::uint8_t { scalar, ssse3, avx2, avx512 };
+enum class Isa : std::uint8_t { scalar, ssse3, avx2 };
 Isa best_isa();
 
 // Of a word its first four bytes are looked up; a shorter one lets any byte stand behind it.
@@ -56,6 +56,5 @@ struct ScanInput {
 RuleMask scan_scalar(const ScanInput& input);
 RuleMask scan_ssse3(const ScanInput& input);
 RuleMask scan_avx2(const ScanInput& input);
-RuleMask scan_avx512(const ScanInput& input);
 
 }  // namespace sonde

@@ -8,13 +8,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace sonde;
     static const Prefilter scalar(default_prefilter_names(), Isa::scalar);
     static const Prefilter ssse3(default_prefilter_names(), std::min(best_isa(), Isa::ssse3));
-    static const Prefilter avx2(default_prefilter_names(), std::min(best_isa(), Isa::avx2));
     static const Prefilter best(default_prefilter_names());
     static RedactionReference reference;
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     const auto candidates = scalar.candidates(text);
-    for (const auto* other : {&ssse3, &avx2, &best})
-        if (other->candidates(text) != candidates) std::abort();
+    if (ssse3.candidates(text) != candidates || best.candidates(text) != candidates) std::abort();
     if ((reference.rules(text) & prefiltered_rules & ~candidates) != 0) std::abort();
     return 0;
 }

@@ -80,12 +80,12 @@ class PrefilterTest : public testing::Test {
 protected:
     void check(const std::string& text) {
         const auto candidates = scalar_.candidates(text);
-        for (const auto* other : {&ssse3_, &avx2_, &best_}) EXPECT_EQ(other->candidates(text), candidates) << text;
+        EXPECT_EQ(ssse3_.candidates(text), candidates) << text;
+        EXPECT_EQ(best_.candidates(text), candidates) << text;
         EXPECT_EQ(reference_.rules(text) & prefiltered_rules & ~candidates, 0U) << text;
     }
     const Prefilter scalar_{default_prefilter_names(), Isa::scalar};
     const Prefilter ssse3_{default_prefilter_names(), std::min(best_isa(), Isa::ssse3)};
-    const Prefilter avx2_{default_prefilter_names(), std::min(best_isa(), Isa::avx2)};
     const Prefilter best_{default_prefilter_names()};
     RedactionReference reference_;
 };
