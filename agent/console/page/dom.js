@@ -49,27 +49,3 @@ export function set_attribute(element, name, value) {
   const shown = READ.has(name) ? visible(value) : value;
   if (element.getAttribute(name) !== shown) element.setAttribute(name, shown);
 }
-
-// Keeps the children of `parent` in step with `items`: create(item) → {element, update(item)} once per key, so that
-// focus, hover and selection outlive an update.
-export function keyed(parent, key_of, create) {
-  const rows = new Map();
-  return (items) => {
-    const gone = new Set(rows.keys());
-    for (const item of items) gone.delete(key_of(item));
-    for (const key of gone) {
-      rows.get(key).element.remove();
-      rows.delete(key);
-    }
-    let at = parent.firstElementChild;
-    for (const item of items) {
-      const key = key_of(item);
-      let row = rows.get(key);
-      if (!row) rows.set(key, (row = create(item)));
-      row.update(item);
-      // one that went down is stepped over, not moved past by all below it: it is put where it belongs when its turn comes
-      if (row.element === at || row.element === at?.nextElementSibling) at = row.element.nextElementSibling;
-      else parent.insertBefore(row.element, at);
-    }
-  };
-}

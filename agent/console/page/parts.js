@@ -2,7 +2,8 @@
 
 import { endpoint_link, link } from "./address.js";
 import { clock, count, duration, NOTHING, parse_time, share, shortened, visible } from "./format.js";
-import { h, keyed, s, set_attribute, set_text } from "./dom.js";
+import { h, s, set_attribute, set_text } from "./dom.js";
+import { row_list } from "./row_list.js";
 
 export const PHASES = ["queue", "upload", "cpu", "runqueue", "blocked", "transfer"];
 export const PHASE_WORDS = {
@@ -75,49 +76,58 @@ export function sparkline(width = 96, height = 24) {
 }
 
 // How one turned out, in words besides the colour.
-export function status_of(t) {
-  const text = t.status ? String(t.status) : t.outcome === "unobserved" ? NOTHING : t.outcome;
+const status_text = (t) => (t.status ? String(t.status) : t.outcome === "unobserved" ? NOTHING : t.outcome);
+function status_class(t) {
   const bad = t.outcome === "error" || t.outcome === "aborted" || t.status >= 500;
-  return h("span", { class_: `status ${bad ? "bad" : t.status >= 400 ? "warn" : "plain"}`, title: t.outcome }, text);
+  return `status ${bad ? "bad" : t.status >= 400 ? "warn" : "plain"}`;
 }
+export const status_of = (t) => h("span", { class_: status_class(t), title: t.outcome }, status_text(t));
 
 const KEPT = { failed: "failed", slow: "slowest of its minute", sampled: "sample" };
 
-// A live list of transactions. options.service: show it.
-export function transaction_rows(parent, options = {}) {
-  return keyed(parent, (t) => t.id, (t) => {
-    const bar = phase_bar();
-    bar.update(Object.fromEntries(PHASES.map((name) => [name, t.phases[`${name}_ns`]])), t.duration_ns);
-    const [seconds] = parse_time(t.time);
-    const path = t.path ?? t.route;
-    const element = h("tr", { "data-row": true },
-      h("td", { class_: "when" }, clock(seconds)),
-      h("td", {}, status_of(t)),
-      h("td", { class_: "name" },
-        h("a", { href: link("transaction", { id: t.id }), title: path ? visible(path).slice(0, 400) : null },
-          h("b", {}, method_of(t)), " ", h("bdi", {}, name_of(path, 90))),
-        options.service ? h("small", {}, h("bdi", {}, name_of(t.service, 60)), t.side === "client" ? " calls" : "") : null),
-      h("td", { class_: "number" }, duration(t.duration_ns)),
-      h("td", { class_: "phases" }, bar.element),
-      h("td", { class_: "kept" }, KEPT[t.kept_as] ?? t.kept_as));
-    return { element, update() {} };
-  });
+function transaction_row(with_service) {
+  const when = h("td", { class_: "when" }), status = h("span"), method = h("b"), path = h("bdi"), took = h("td", { class_: "number" });
+  const a = h("a", {}, method, " ", path);
+  const service = h("bdi"), calls = h("span"), bar = phase_bar(), kept = h("td", { class_: "kept" });
+  const element = h("tr", { "data-row": true }, when, h("td", {}, status),
+    h("td", { class_: "name" }, a, with_service ? h("small", {}, service, calls) : null), took, h("td", { class_: "phases" }, bar.element), kept);
+  return {
+    element,
+    update(t) {
+      set_text(when, clock(parse_time(t.time)[0]));
+      set_text(status, status_text(t));
+      set_attribute(status, "class", status_class(t));
+      set_attribute(status, "title", t.outcome);
+      set_text(method, method_of(t));
+      const whole = t.path ?? t.route;
+      set_text(path, name_of(whole, 90));
+      set_attribute(a, "href", link("transaction", { id: t.id }));
+      set_attribute(a, "title", whole ? visible(whole).slice(0, 400) : "");
+      set_text(service, name_of(t.service, 60));
+      set_text(calls, t.side === "client" ? " calls" : "");
+      set_text(took, duration(t.duration_ns));
+      bar.update(Object.fromEntries(PHASES.map((name) => [name, t.phases[`${name}_ns`]])), t.duration_ns);
+      set_text(kept, KEPT[t.kept_as] ?? t.kept_as);
+    },
+  };
 }
 
+// A live list of transactions. options.service: show it; options.empty: what stands there when there is none.
 export function transaction_table(caption, options) {
   const body = h("tbody");
-  const table = h("table", { class_: "transactions" }, h("caption", {}, caption),
+  const table = h("table", { class_: "transactions live-rows" }, h("caption", {}, caption),
     h("thead", {}, h("tr", {}, ["Time", "Status", "Request", "Took", "Phases", "Kept as"].map((text, i) =>
       h("th", { scope: "col", class_: i === 3 ? "number" : null }, text)))), body);
   const empty = h("p", { class_: "empty" }, options.empty);
-  const update_rows = transaction_rows(body, options);
+  const list = row_list(body, (t) => t.id, () => transaction_row(options.service), { constant: true, reuse: true });
   return {
     element: h("div", { class_: "scroll", tabindex: "0" }, table, empty),
     update(rows) {
-      update_rows(rows);
+      list.update(rows);
       empty.hidden = rows.length > 0;
       table.hidden = rows.length === 0;
     },
+    close: list.close,
   };
 }
 

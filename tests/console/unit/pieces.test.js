@@ -1,9 +1,10 @@
-// format, address, rates, waterfall, topology: what needs no browser.
+// format, address, rates, rows, waterfall, topology: what needs no browser.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as format from "../../../agent/console/page/format.js";
 import { link, parse } from "../../../agent/console/page/address.js";
+import { row_plan } from "../../../agent/console/page/row_plan.js";
 import { Rates } from "../../../agent/console/page/rates.js";
 import { place_calls, place_downstream, place_holders, place_lines, place_phases } from "../../../agent/console/page/waterfall.js";
 import { topology } from "../../../agent/console/page/topology.js";
@@ -48,6 +49,47 @@ test("rates: between moves of the counter, not between looks at it", () => {
   assert.deepEqual([at(0, 100), at(2, 100), at(5, 150), at(7, 150), at(10, 150)], [null, null, 10, 10, 10]);
   assert.equal(at(40, 150), 0, "at rest for long");
   assert.equal(at(42, 3), null, "started anew");
+});
+
+// Does to a list what the plan says, as the page does it to its rows.
+function planned(shown, wanted, may_become) {
+  const { steps, gone } = row_plan(shown, wanted, may_become);
+  const list = shown.map((key) => ({ key }));
+  const at = (key) => list.findIndex((row) => row.key === key);
+  let moves = 0, fresh = 0;
+  steps.forEach(({ key, from, moves: is_moved }, i) => {
+    const row = from === null ? { key } : list[at(from)];
+    if (from === null) ++fresh;
+    else row.key = key;
+    if (!is_moved) return;
+    if (from !== null) {
+      list.splice(list.indexOf(row), 1);
+      ++moves;
+    }
+    list.splice(i > 0 ? at(wanted[i - 1]) + 1 : 0, 0, row);
+  });
+  assert.deepEqual(list.map((row) => row.key).filter((key) => !gone.includes(key)), wanted);
+  return { moves, fresh, gone: gone.join("") };
+}
+
+test("rows: few of them move, one that goes becomes one that comes", () => {
+  const plan = (shown, wanted, may_become) => planned([...shown], [...wanted], may_become);
+  const any = () => true;
+  assert.deepEqual(plan("", "abc"), { moves: 0, fresh: 3, gone: "" });
+  assert.deepEqual(plan("abc", "abc"), { moves: 0, fresh: 0, gone: "" });
+  assert.deepEqual(plan("abcdef", "bcdefa"), { moves: 1, fresh: 0, gone: "" }, "one that went down");
+  assert.deepEqual(plan("abcdef", "fabcde"), { moves: 1, fresh: 0, gone: "" }, "one that went up");
+  assert.deepEqual(plan("abcdef", "aXcdYf", any), { moves: 0, fresh: 0, gone: "" }, "in place");
+  assert.deepEqual(plan("abcdef", "XYabcd", any), { moves: 2, fresh: 0, gone: "" }, "from the end to the top");
+  assert.deepEqual(plan("abcdef", "XYabcd"), { moves: 0, fresh: 2, gone: "ef" }, "not where rows are not reused");
+  assert.deepEqual(plan("abc", "XbYZ", (key) => key !== "a"), { moves: 0, fresh: 2, gone: "a" }, "nor one that is pointed at");
+  assert.deepEqual(plan("abcdef", "c", any), { moves: 0, fresh: 0, gone: "abdef" });
+  for (let seed = 1; seed <= 200; ++seed) {
+    let state = seed;
+    const next = (most) => (state = (state * 1103515245 + 12345) % 2 ** 31) % most;
+    const some = () => [...new Set(Array.from({ length: next(20) }, () => String.fromCharCode(97 + next(26))))];
+    planned(some(), some(), seed % 2 ? any : () => next(2) === 0);
+  }
 });
 
 const ms = 1e6;

@@ -122,6 +122,6 @@ export function create({ parameters, refresh }) {
       failed.update(found[1].transactions);
     }
   }
-  const close = () => [heat, quantiles, phases, traffic].forEach((chart) => chart.close());
+  const close = () => [heat, quantiles, phases, traffic, slowest, failed].forEach((part) => part.close());
   return { element, refresh: refresh_view, every_ms: 1000, close };
 }

@@ -3,8 +3,9 @@
 import { ask } from "../api.js";
 import { link, replace } from "../address.js";
 import { count, NOTHING, share, visible } from "../format.js";
-import { h, keyed, set_text } from "../dom.js";
+import { h, set_text } from "../dom.js";
 import { name_of, search, select } from "../parts.js";
+import { row_list } from "../row_list.js";
 
 export const title = "Logs";
 export const name = () => "Logs";
@@ -79,8 +80,8 @@ export function create({ parameters, refresh }) {
   }
   draw_chips();
   const line_body = h("tbody"), template_body = h("tbody");
-  const update_lines = keyed(line_body, (line) => line.id, line_row);
-  const update_templates = keyed(template_body, (t) => t.template, (t) => template_row(t, ({ template }) => set({ template })));
+  const line_list = row_list(line_body, (line) => line.id, line_row, { constant: true });
+  const template_list = row_list(template_body, (t) => t.template, (t) => template_row(t, ({ template }) => set({ template })));
   const empty = h("p", { class_: "empty", hidden: true },
     "No line that was kept fits these filters. Lines come from processes that serve HTTP and from files that the configuration names.");
   const note = h("p", { class_: "note" });
@@ -100,10 +101,11 @@ export function create({ parameters, refresh }) {
       ask("logs", { ...want, limit: SHOWN }, signal),
       ask("logs/templates", { ...want, template: "", limit: 40 }, signal),
     ]);
-    update_lines(lines.logs);
-    update_templates(templates.templates);
+    line_list.update(lines.logs);
+    template_list.update(templates.templates);
     empty.hidden = lines.logs.length > 0;
     set_text(note, lines.logs.length === SHOWN ? `The newest ${count(SHOWN)}. Narrow it down to see others.` : "");
   }
-  return { element, refresh: refresh_view, every_ms: 1000 };
+  const close = () => [line_list, template_list].forEach((list) => list.close());
+  return { element, refresh: refresh_view, close, every_ms: 1000 };
 }

@@ -3,17 +3,16 @@
 import { ask } from "../api.js";
 import { endpoint_link, replace } from "../address.js";
 import { clock_minute, count, duration, NOTHING, rate, share, span, visible } from "../format.js";
-import { h, keyed, set_attribute, set_text } from "../dom.js";
+import { h, set_attribute, set_text } from "../dom.js";
 import { figure, sums_of, method_of, name_of, phase_bar, phase_legend, search, select, sparkline } from "../parts.js";
+import { row_list } from "../row_list.js";
 import { endpoint_key, failing, sentence, since, slower_than_usual } from "../sentence.js";
 
 export const title = "Now";
 export const name = () => "Now";
 export const needs = ["endpoints"];
 
-const PAGE = 25; // rows at a time: two thousand routes must not cost a frame
-const ROWS_PER_FRAME = 6; // that are drawn anew
-const BEHIND_MOST = 5; // pictures that a row out of sight stays behind
+const PAGE = 25; // rows at a time: nobody reads two thousand
 const SENTENCE_ROWS = 200; // of both sides, worst first
 const SINCE_EVERY_MS = 10_000;
 const COLUMNS = [
@@ -21,90 +20,40 @@ const COLUMNS = [
   [null, "Last minute"], ["queue", "Where the time goes"],
 ];
 
-// Rows in sight are drawn each time, a few in each frame, the others by turns, and when they come into sight.
-function row_watcher() {
-  const rows = new WeakMap();
-  const observer = new IntersectionObserver((entries) => {
-    for (const entry of entries) rows.get(entry.target)?.set_in_sight(entry.isIntersecting);
-  }, { rootMargin: "100px 0px" });
-  const waiting = new Set();
-  let frame = 0, turn = 0;
-  function draw_some() {
-    frame = 0;
-    let left = ROWS_PER_FRAME;
-    for (const draw of waiting) {
-      if (left-- === 0) return request();
-      waiting.delete(draw);
-      draw();
-    }
-  }
-  function request() {
-    frame ||= requestAnimationFrame(draw_some);
-  }
-  return {
-    close() {
-      observer.disconnect();
-      cancelAnimationFrame(frame);
-    },
-    create(row) {
-      const { element, draw } = create_row(row);
-      let latest = row, in_sight = false, behind = ++turn % BEHIND_MOST; // not all at once
-      const draw_latest = () => {
-        behind = 0;
-        draw(latest);
-      };
-      const show = () => {
-        waiting.add(draw_latest);
-        request();
-      };
-      draw(row);
-      rows.set(element, {
-        set_in_sight(value) {
-          in_sight = value;
-          if (in_sight && behind > 0) show();
-        },
-      });
-      observer.observe(element);
-      return {
-        element,
-        update(now) {
-          latest = now;
-          if (++behind >= BEHIND_MOST || in_sight) show();
-        },
-      };
-    },
-  };
-}
-
-function create_row(row) {
+function create_row() {
   const cells = { rate: h("td", { class_: "number" }), errors: h("td", { class_: "number" }), p50: h("td", { class_: "number" }),
     p95: h("td", { class_: "number p95" }), p99: h("td", { class_: "number" }) };
   const p95 = h("span"), times = h("small", { class_: "times" });
   cells.p95.append(p95, times);
   const spark = sparkline();
   const bar = phase_bar();
-  const a = h("a", { href: endpoint_link(row), title: row.route ? visible(row.route).slice(0, 400) : null },
-    h("b", {}, method_of(row)), " ", h("bdi", {}, name_of(row.route, 80)));
+  const method = h("b"), route = h("bdi"), service = h("bdi"), calls = h("span");
+  const a = h("a", {}, method, " ", route);
   const element = h("tr", { "data-row": true },
-    h("th", { scope: "row", class_: "name" }, a,
-      h("small", {}, h("bdi", {}, name_of(row.service, 60)), row.side === "client" ? ` calls port ${row.port ?? "?"}` : "")),
+    h("th", { scope: "row", class_: "name" }, a, h("small", {}, service, calls)),
     Object.values(cells), h("td", { class_: "sparkline" }, spark.element), h("td", { class_: "phases" }, bar.element));
   for (const [key, cell] of Object.entries(cells)) cell.dataset.label = key;
   return {
     element,
-    draw(now) {
-      const slow = slower_than_usual(now);
-      set_text(cells.rate, rate(now.rate_per_s));
-      set_text(cells.errors, now.count ? share(now.error_share) : NOTHING);
-      cells.errors.classList.toggle("bad", failing(now));
-      for (const p of ["p50", "p99"]) set_text(cells[p], now.count ? duration(now[`${p}_ns`]) : NOTHING);
-      set_text(p95, now.count ? duration(now.p95_ns) : NOTHING);
+    update(row) {
+      set_attribute(a, "href", endpoint_link(row));
+      set_attribute(a, "title", row.route ? visible(row.route).slice(0, 400) : "");
+      set_text(method, method_of(row));
+      set_text(route, name_of(row.route, 80));
+      set_text(service, name_of(row.service, 60));
+      set_text(calls, row.side === "client" ? ` calls port ${row.port ?? "?"}` : "");
+      const slow = slower_than_usual(row);
+      set_text(cells.rate, rate(row.rate_per_s));
+      set_text(cells.errors, row.count ? share(row.error_share) : NOTHING);
+      cells.errors.classList.toggle("bad", failing(row));
+      for (const p of ["p50", "p99"]) set_text(cells[p], row.count ? duration(row[`${p}_ns`]) : NOTHING);
+      set_text(p95, row.count ? duration(row.p95_ns) : NOTHING);
       set_text(times, slow ? `×${slow >= 10 ? slow.toFixed(0) : slow.toFixed(1)}` : "");
-      set_attribute(times, "title", slow ? `of its usual ${duration(now.past_hour.p95_ns)}` : "");
+      set_attribute(times, "title", slow ? `of its usual ${duration(row.past_hour.p95_ns)}` : "");
       cells.p95.classList.toggle("bad", slow !== null);
-      spark.update(now.sparkline, "requests over time");
-      bar.update(sums_of(now.phases), now.mean_ns * now.count);
-      element.classList.toggle("rests", now.count === 0);
+      spark.update(row.sparkline, "requests over time");
+      bar.update(sums_of(row.phases), row.mean_ns * row.count);
+      element.classList.toggle("rests", row.count === 0);
     },
   };
 }
@@ -192,12 +141,11 @@ export function create({ parameters, refresh }) {
   }
   const order = h("span");
   const body = h("tbody");
-  const table = h("table", { class_: "endpoints" },
+  const table = h("table", { class_: "endpoints live-rows" },
     h("caption", {}, "Endpoints, ", order), h("thead", {}, h("tr", {}, headers)), body);
   const more = h("button", { type: "button", class_: "more", hidden: true, onclick: () => set({ limit: want.limit + PAGE }) });
   const empty = h("div", { class_: "empty", hidden: true });
-  const watcher = row_watcher();
-  const update_rows = keyed(body, endpoint_key, watcher.create);
+  const list = row_list(body, endpoint_key, create_row, { reuse: true });
   mark_sort();
 
   const element = h("div", { class_: "view now" },
@@ -219,8 +167,7 @@ export function create({ parameters, refresh }) {
     ]);
     const said = sentence(worst);
     const rows = sort === "pain" ? with_first(listed.endpoints, said.row) : listed.endpoints;
-    element.querySelector(".loading")?.remove();
-    update_rows(rows);
+    list.update(rows, () => element.querySelector(".loading")?.remove());
     table.hidden = rows.length === 0;
     more.hidden = listed.total <= rows.length;
     set_text(more, `Show more: ${count(rows.length)} of ${count(listed.total)}`);
@@ -236,5 +183,5 @@ export function create({ parameters, refresh }) {
     figures.services.update(count(listed.sum.services), listed.complete ? "" : "part of the window left the store");
     await find_since(said, signal);
   }
-  return { element, refresh: refresh_view, close: watcher.close, every_ms: 1000 };
+  return { element, refresh: refresh_view, close: list.close, every_ms: 1000 };
 }

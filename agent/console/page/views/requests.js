@@ -57,5 +57,5 @@ export function create({ parameters, refresh }) {
     more.hidden = answer.transactions.length < limit || limit === ROWS_MOST;
     set_text(note, answer.transactions.length === ROWS_MOST ? `The first ${count(ROWS_MOST)}. Narrow it down to see others.` : "");
   }
-  return { element, refresh: refresh_view, every_ms: 2000 };
+  return { element, refresh: refresh_view, close: table.close, every_ms: 2000 };
 }

@@ -2,8 +2,9 @@
 
 import { ask } from "../api.js";
 import { bytes, count, NOTHING, rate, share, visible } from "../format.js";
-import { h, keyed, set_text } from "../dom.js";
+import { h, set_text } from "../dom.js";
 import { figure, name_of, search } from "../parts.js";
+import { row_list } from "../row_list.js";
 import { Rates, samples_of } from "../rates.js";
 
 export const title = "Resources";
@@ -89,7 +90,7 @@ export function create({ refresh }) {
   let text = "";
   const figures = { cpu: figure("CPU"), runnable: figure("Runnable threads"), pressure: figure("Pressure"), memory: figure("Memory used"), disk: figure("Disk written"), network: figure("Network out"), kills: figure("OOM kills") };
   const body = h("tbody");
-  const update_rows = keyed(body, (p) => `${p.process_pid} ${p.process_executable_name}`, process_row);
+  const list = row_list(body, (p) => `${p.process_pid} ${p.process_executable_name}`, process_row);
   const groups = h("div", { class_: "scroll", tabindex: "0" });
   const note = h("p", { class_: "note" });
   const element = h("div", { class_: "view resources" }, h("h1", {}, "Resources"),
@@ -113,7 +114,7 @@ export function create({ refresh }) {
       .filter((p) => !text || `${p.process_executable_name} ${p.service_name}`.includes(text))
       .sort((a, b) => b.sort - a.sort || b.memory - a.memory || a.process_pid - b.process_pid);
     element.querySelector(".processes").hidden = rows.length === 0;
-    update_rows(rows.slice(0, PROCESSES_MOST));
+    list.update(rows.slice(0, PROCESSES_MOST));
     set_text(note, rows.length > PROCESSES_MOST ? `The ${PROCESSES_MOST} busiest of ${count(rows.length)}.` :
       rows.length ? "" : text ? `No process has “${text}” in its program or service.` : "No process has been measured yet.");
     groups.replaceChildren(container_table(containers.families, rates) ?? "");
@@ -121,5 +122,5 @@ export function create({ refresh }) {
     if (waits) set_text(note, "Rates come with the agent's next reading.");
     rates.end();
   }
-  return { element, refresh: refresh_view, every_ms: 2000 };
+  return { element, refresh: refresh_view, close: list.close, every_ms: 2000 };
 }
