@@ -45,6 +45,21 @@ export function set_text(element, text) {
   } else if (only.data !== shown) only.data = shown; // cheaper for the browser than another node
 }
 
+// Makes a tree show what a fresh one of the same kind shows, and touches only what differs. For trees without listeners
+// and styles of their own.
+export function patch(shown, fresh) {
+  if (shown.nodeName !== fresh.nodeName) return shown.replaceWith(fresh);
+  if (shown.nodeType === Node.TEXT_NODE) {
+    if (shown.data !== fresh.data) shown.data = fresh.data;
+    return;
+  }
+  for (const { name, value } of fresh.attributes) if (shown.getAttribute(name) !== value) shown.setAttribute(name, value);
+  for (const { name } of [...shown.attributes]) if (!fresh.hasAttribute(name)) shown.removeAttribute(name);
+  const before = [...shown.childNodes], after = [...fresh.childNodes];
+  after.forEach((child, i) => (before[i] ? patch(before[i], child) : shown.append(child)));
+  for (const child of before.slice(after.length)) child.remove();
+}
+
 export function set_attribute(element, name, value) {
   const shown = READ.has(name) ? visible(value) : value;
   if (element.getAttribute(name) !== shown) element.setAttribute(name, shown);

@@ -3,8 +3,9 @@
 import { ask, tell } from "../api.js";
 import { link } from "../address.js";
 import { clock, count, day_and_clock, duration, NOTHING, parse_time, share, span, visible } from "../format.js";
-import { h, set_text } from "../dom.js";
+import { h, set_attribute, set_text } from "../dom.js";
 import { endpoint_link_of, method_of, name_of, PHASES, phase_bar, phase_legend, status_of } from "../parts.js";
+import { row_list } from "../row_list.js";
 
 export const title = "Alerts";
 export const name = () => "Alerts";
@@ -76,6 +77,25 @@ function alert_card(alert, now, on_silence) {
     labels(alert), alert.description ? h("p", {}, h("bdi", {}, name_of(alert.description, 1000))) : null, evidence_of(alert));
 }
 
+// Of one alert, made anew when what it says changed; evidence that was opened or closed stays so.
+function live_card(on_silence) {
+  const element = h("article");
+  let shown = "";
+  return {
+    element,
+    update({ alert, time, minute }) {
+      const text = JSON.stringify([alert, minute]);
+      if (text === shown) return;
+      shown = text;
+      const card = alert_card(alert, time, alert.state === "resolved" ? null : on_silence);
+      const was = element.querySelector("details")?.open, evidence = card.querySelector("details");
+      if (evidence && was !== undefined) evidence.open = was;
+      for (const { name, value } of card.attributes) set_attribute(element, name, value);
+      element.replaceChildren(...card.childNodes);
+    },
+  };
+}
+
 function past_table(past) {
   if (!past.length) return h("p", { class_: "empty" }, "Nothing was over since the agent keeps alerts.");
   return h("div", { class_: "scroll", tabindex: "0" }, h("table", { class_: "plain" }, h("caption", {}, "History"),
@@ -135,20 +155,18 @@ function ask_for_silence(alert, done) {
 }
 
 export function create({ refresh }) {
-  const slots = Object.fromEntries(["alerts", "silences", "past", "probes"].map((key) => [key, h("div", { class_: "slot" })]));
+  const slots = Object.fromEntries(["silences", "past", "probes"].map((key) => [key, h("div", { class_: "slot" })]));
   const summary = h("p", { class_: "note", role: "status" });
+  const place = h("div", { class_: "slot" });
+  const quiet = h("p", { class_: "empty", hidden: true }, "All is quiet: no rule's condition holds.");
+  const cards = row_list(place, ({ alert }) => alert.fingerprint, () => live_card((alert) => ask_for_silence(alert, refresh)));
   const shown = {};
-  // what did not change stays in the page: open evidence, a selection, the focus
+  // what did not change stays in the page: a selection, the focus
   const put = (key, data, make) => {
     const text = JSON.stringify(data);
     if (shown[key] === text) return;
     shown[key] = text;
-    const open = new Map([...slots[key].querySelectorAll("[data-key] details")].map((d) => [d.closest("[data-key]").dataset.key, d.open]));
-    slots[key].replaceChildren(...[make()].flat().filter(Boolean));
-    for (const details of slots[key].querySelectorAll("[data-key] details")) {
-      const was = open.get(details.closest("[data-key]").dataset.key);
-      if (was !== undefined) details.open = was;
-    }
+    slots[key].replaceChildren(...[make()].filter(Boolean));
   };
   const end = async (silence) => {
     await tell("DELETE", `silences/${encodeURIComponent(silence.id)}`).catch(() => {}); // ended by itself meanwhile
@@ -156,21 +174,17 @@ export function create({ refresh }) {
   };
   const order = { firing: 0, pending: 1, resolved: 2 }, weight = { critical: 0, warning: 1, info: 2 };
   return {
-    element: h("div", { class_: "view alerts" }, h("div", { class_: "head" }, h("h1", {}, "Alerts"), summary), ...Object.values(slots)),
+    element: h("div", { class_: "view alerts" }, h("div", { class_: "head" }, h("h1", {}, "Alerts"), summary), place, quiet, ...Object.values(slots)),
     every_ms: 2000,
+    close: cards.close,
     async refresh(signal) {
       const answer = await ask("alerts", {}, signal);
       const alerts = [...answer.alerts].sort((a, b) => order[a.state] - order[b.state] || weight[a.severity] - weight[b.severity] || b.since - a.since);
       const firing = alerts.filter((alert) => alert.state === "firing").length;
       set_text(summary, `${firing} firing, ${alerts.filter((a) => a.state === "pending").length} pending; ${answer.rules.length} rules`);
       const minute = Math.floor(answer.time / 10); // spans need not move every two seconds
-      put("alerts", [alerts, minute], () => (alerts.length
-        ? alerts.map((alert) => {
-          const card = alert_card(alert, answer.time, alert.state === "resolved" ? null : (a) => ask_for_silence(a, refresh));
-          card.dataset.key = alert.fingerprint;
-          return card;
-        })
-        : h("p", { class_: "empty" }, "All is quiet: no rule's condition holds.")));
+      cards.update(alerts.map((alert) => ({ alert, time: answer.time, minute })));
+      quiet.hidden = alerts.length > 0;
       put("silences", [answer.silences, minute], () => silence_table(answer.silences, answer.time, end));
       put("past", answer.past, () => past_table(answer.past));
       put("probes", answer.probes, () => probe_table(answer.probes));

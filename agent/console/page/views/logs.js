@@ -93,8 +93,8 @@ export function create({ parameters, refresh }) {
       select("Request", [["", "any"], ["attached", "known"], ["candidates", "one of several"], ["none", "none"]], want.match, (match) => set({ match }))),
     chips,
     h("div", { class_: "columns" },
-      table("lines", "Lines, the newest first", ["Time", "Level", "Message", "Request"], line_body),
-      table("templates", "Messages by number", ["Lines", "Level", "Message"], template_body)),
+      table("lines live-rows", "Lines, the newest first", ["Time", "Level", "Message", "Request"], line_body),
+      table("templates live-rows", "Messages by number", ["Lines", "Level", "Message"], template_body)),
     empty, note);
   async function refresh_view(signal) {
     const [lines, templates] = await Promise.all([

@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { link } from "../address.js";
 import { duration, rate, share } from "../format.js";
-import { h, s, set_text } from "../dom.js";
+import { h, patch, s, set_text } from "../dom.js";
 import { name_of } from "../parts.js";
 import { topology } from "../topology.js";
 
@@ -105,6 +105,7 @@ export function create() {
   const known_peers = new Map();
   let transactions = [], turn = 0;
 
+  const show = (place, fresh) => (place.firstChild ? patch(place.firstChild, fresh) : place.append(fresh));
   function draw({ nodes, edges }) {
     element.querySelector(".loading")?.remove();
     if (!nodes.length) {
@@ -119,16 +120,14 @@ export function create() {
     const { places, width, height } = layout(shown, drawn, size, narrow);
     const ends = { from: new Map(), to: new Map() };
     for (const edge of drawn) for (const end of ["from", "to"]) ends[end].set(edge[end], (ends[end].get(edge[end]) ?? 0) + 1);
-    const focused = document.activeElement?.getAttribute?.("href");
-    picture.replaceChildren(s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Services and their calls" },
+    show(picture, s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Services and their calls" },
       s("defs", {}, s("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 7, markerHeight: 7, markerUnits: "userSpaceOnUse", orient: "auto" },
         s("path", { d: "M0,0 L8,4 L0,8 z", class_: "arrow" }))),
       drawn.map((edge) => draw_edge(edge, places.get(edge.from), places.get(edge.to), size, narrow, ends.from.get(edge.from) > ends.to.get(edge.to) ? 0.66 : ends.from.get(edge.from) < ends.to.get(edge.to) ? 0.34 : 0.5)),
       shown.map((node) => draw_node(node, places.get(node.id), size))));
-    if (focused) [...picture.querySelectorAll("a")].find((a) => a.getAttribute("href") === focused)?.focus();
     set_text(note, nodes.length > shown.length ? `The ${shown.length} busiest of ${nodes.length}.` : "");
     const names = (id) => nodes.find((node) => node.id === id)?.name;
-    table.replaceChildren(edge_table(drawn, names));
+    show(table, edge_table(drawn, names));
   }
   async function refresh_view(signal) {
     if (turn++ % FRESH_EVERY === 0) {

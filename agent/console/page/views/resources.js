@@ -100,7 +100,7 @@ export function create({ refresh }) {
       refresh();
     })),
     h("div", { class_: "loading" }, "Asking the agent …"),
-    h("table", { class_: "plain processes", hidden: true }, h("caption", {}, "Processes that serve or make requests, and the busiest others"),
+    h("table", { class_: "plain processes live-rows", hidden: true }, h("caption", {}, "Processes that serve or make requests, and the busiest others"),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Process"), COLUMNS.map(([, label]) => h("th", { scope: "col", class_: "number" }, label)))), body),
     note, groups);
 
