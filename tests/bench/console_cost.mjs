@@ -1,7 +1,7 @@
 // What the console costs: console_cost.mjs [ROUNDS] [SECONDS]. nginx serves 2,000 routes, each asked for every two
-// seconds; the agent's CPU without a console and with five of them that show Now, in turns, paired; then, with one console,
-// how long the page's thread works per task (what a frame waits for), by Chromium's own trace. A benchmark, not a test: it
-// asserts nothing but that the routes are there.
+// seconds; the agent's CPU without a console and with five of them that show Now, in turns, paired; then, with one
+// console, view by view, how long the page's thread works per task (what a frame waits for), by Chromium's own trace. A
+// benchmark, not a test: it asserts nothing but that the routes are there.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -87,9 +87,12 @@ try {
   more.sort((a, b) => a - b);
   const median = (more[Math.floor((more.length - 1) / 2)] + more[Math.floor(more.length / 2)]) / 2;
   console.log(`five consoles: ${percent(median)} of a core more (median)`);
-  for (const view of ["now", "map", "requests"]) {
+  const { service, route, method, side, port } = (await api(agent, "endpoints?side=server&limit=1")).endpoints[0];
+  const endpoint = new URLSearchParams({ service, route, method, side, port });
+  for (const hash of ["now", "map", "requests", `endpoint?${endpoint}`, "logs", "resources", "alerts", "agent"]) {
+    const view = hash.split("?")[0];
     const page = await open_page(browser, agent);
-    await page.show(view);
+    await page.show(hash);
     await rest(3000);
     const tasks = await page_tasks(browser, page);
     for (const [name, at] of [["elapsed", 0], ["CPU", 1]]) {
