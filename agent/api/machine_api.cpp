@@ -2,7 +2,10 @@
 
 #include <prometheus/metric_family.h>
 
+#include <algorithm>
 #include <map>
+#include <string_view>
+#include <vector>
 
 #include "agent/api/answer.hpp"
 #include "agent/http/metrics_handler.hpp"
@@ -36,16 +39,26 @@ json::object sample_of(const prometheus::ClientMetric& metric, MetricType type) 
     return out;
 }
 
+// Of a list with commas; empty ones are none.
+std::vector<std::string_view> elements_of(std::string_view list) {
+    std::vector<std::string_view> out;
+    while (!list.empty()) {
+        const auto length = std::min(list.find(','), list.size());
+        if (length > 0) out.push_back(list.substr(0, length));
+        list.remove_prefix(std::min(length + 1, list.size()));
+    }
+    return out;
+}
+
 Response metrics_answer(const ApiSources& sources, const Request& request) {
     Parameters parameters(request, {"prefix", "limit", "offset"});
-    const auto prefix = parameters.text("prefix").value_or("");
+    const auto prefixes = elements_of(parameters.text("prefix").value_or(""));
     const auto limit = parameters.number("limit", 5000, 1, 20'000);  // samples
     const auto offset = parameters.number("offset", 0, 0, 1'000'000);
     if (!parameters.error().empty()) return bad_request(parameters.error());
     json::array families;
     std::uint64_t at = 0, shown = 0;
-    for (const auto& family : collect_merged(sources.metrics)) {
-        if (!family.name.starts_with(prefix)) continue;
+    for (const auto& family : collect_merged(sources.metrics, prefixes)) {
         json::array samples;
         for (const auto& metric : family.metric)
             if (at++ >= offset && shown < limit) {

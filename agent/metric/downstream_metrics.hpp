@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/metric/append_only_table.hpp"
+#include "agent/metric/family_names.hpp"
 #include "agent/model/downstream.hpp"
 
 namespace sonde {
@@ -28,7 +29,7 @@ namespace sonde {
 // downstream: the service that answered, where it is on this machine, else address and port. Over max_label_sets, new
 // labels go to one overflow set ({overflow}): totals stay whole, memory stays bounded.
 // observe() belongs to one thread; Collect() to any, and never makes it wait.
-class DownstreamMetrics final : public prometheus::Collectable {
+class DownstreamMetrics final : public prometheus::Collectable, public FamilyNames {
 public:
     static constexpr std::size_t default_max_label_sets = 2'000;
 
@@ -37,6 +38,9 @@ public:
     // Of a server's transaction with calls; anything else is left out. No allocation for labels that were seen before.
     void observe(const Transaction& transaction);
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+    [[nodiscard]] std::vector<std::string_view> family_prefixes() const override {
+        return {"sonde_http_server_downstream_"};
+    }
 
 private:
     // A callee without a service is told by its endpoint; neither: the requests' own series.

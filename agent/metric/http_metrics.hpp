@@ -15,6 +15,7 @@
 #include "agent/metric/append_only_table.hpp"
 #include "agent/metric/exemplar_table.hpp"
 #include "agent/metric/exponential_histogram.hpp"
+#include "agent/metric/family_names.hpp"
 #include "agent/metric/histogram.hpp"
 #include "agent/metric/open_metrics.hpp"
 #include "agent/model/transaction.hpp"
@@ -38,7 +39,7 @@ namespace sonde {
 // most).
 //
 // observe() belongs to one thread; Collect() to any, and never makes it wait.
-class HttpMetrics : public prometheus::Collectable {
+class HttpMetrics : public prometheus::Collectable, public FamilyNames {
 public:
     static constexpr std::size_t default_max_label_sets = 10'000;
 
@@ -50,6 +51,9 @@ public:
     // No allocation when a transaction with these labels was seen before.
     void observe(const Transaction& transaction);
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+    [[nodiscard]] std::vector<std::string_view> family_prefixes() const override {
+        return {"http_", "sonde_http_", "sonde_transactions_"};
+    }
     // Of request durations: the last request with a trace id in each bucket. Any thread.
     [[nodiscard]] ExemplarsBySeries exemplars() const;
     // Request durations; empty where they are not kept so. Any thread.

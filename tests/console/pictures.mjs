@@ -1,17 +1,21 @@
 // Takes pictures of the console, to look at and for docs/pictures: pictures.mjs DIRECTORY. A real agent under the demo's load,
 // in its trouble.
 
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { api, launch_browser, open_page, Stage, until } from "./support.js";
+import { api, launch_browser, open_page, root, Stage, until } from "./support.js";
 
 const directory = process.argv[2] ?? "build/pictures";
 const stage = new Stage();
 let browser;
 try {
   mkdirSync(directory, { recursive: true });
-  const agent = await stage.sonde({ args: ["--resource-interval", "1"] });
   const demo = await stage.demo("calm");
+  // the demo only, whatever else this machine does
+  const include = [{ ports: Object.values(demo.ports) }, { command_lines: [`*${root}/deploy/demo/*`] }, { executables: ["*/nginx"] }];
+  const config = path.join(stage.directory, "sonde.yaml");
+  writeFileSync(config, JSON.stringify({ discovery: { include } }));
+  const agent = await stage.sonde({ args: ["--config", config, "--resource-interval", "1"] });
   await until(async () => (await api(agent, "endpoints?window_s=60")).past_hour_s >= 90, "a minute and a half of usual load", 180_000);
   demo.process.stdin.write("queueing\n");
   await new Promise((resolve) => setTimeout(resolve, 45_000));

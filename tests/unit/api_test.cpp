@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "agent/api/answer.hpp"
 #include "agent/api/config_json.hpp"
 #include "agent/api/endpoints_api.hpp"
+#include "agent/metric/family_names.hpp"
 
 namespace sonde {
 namespace json = boost::json;
@@ -347,6 +351,43 @@ TEST(HealthMonitor, ASinkThatFails) {
     EXPECT_EQ(report.state, HealthState::failed) << "none of its sinks is able";
     EXPECT_EQ(report.components.back().name, "sink/broken");
     EXPECT_EQ(report.components.back().state, HealthState::failed);
+}
+
+// Families http_a and http_b, counting how often they were collected.
+class Counted final : public prometheus::Collectable, public FamilyNames {
+public:
+    [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
+        ++collected;
+        std::vector<prometheus::MetricFamily> out;
+        for (const char* name : {"http_a", "http_b"})
+            out.push_back({name, "", prometheus::MetricType::Gauge, {prometheus::ClientMetric{}}});
+        return out;
+    }
+    [[nodiscard]] std::vector<std::string_view> family_prefixes() const override { return {"http_"}; }
+    mutable int collected = 0;
+};
+
+TEST(MetricsApi, PrefixesPickFamiliesAndPassOverSourcesThatHaveNone) {
+    const auto source = std::make_shared<Counted>();
+    Handlers handlers;
+    ApiSources sources;
+    sources.metrics = {source};
+    add_api(handlers, sources);
+    const auto names = [&handlers](std::string_view query) {
+        std::string out;
+        const auto answer = handlers.at("/api/v1/metrics")(request("/api/v1/metrics", query));
+        const auto body = json::parse(answer.body);
+        for (const auto& family : body.as_object().at("families").as_array())
+            out += std::string(family.at("name").as_string()) + " ";
+        return out;
+    };
+    EXPECT_EQ(names(""), "http_a http_b ");
+    EXPECT_EQ(names("prefix=http"), "http_a http_b ");
+    EXPECT_EQ(names("prefix=system_,http_b"), "http_b ");
+    EXPECT_EQ(names("prefix=http_abc"), "");
+    EXPECT_EQ(source->collected, 4);
+    EXPECT_EQ(names("prefix=system_,container_"), "");
+    EXPECT_EQ(source->collected, 4);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ function uplot_options({ series, stacked, format, height }, width) {
   const axis = { stroke: () => colour("quiet"), grid: { stroke: () => colour("grid"), width: 1 }, ticks: { show: false }, font };
   return {
     width, height,
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0], // right: half of the last time's label
     cursor: { points: { size: 5 }, drag: { x: false, y: false }, y: false },
     legend: { show: false },
     scales: { x: { time: true }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] } },

@@ -105,11 +105,11 @@ export function create({ refresh }) {
     note, groups);
 
   async function refresh_view(signal) {
-    const [{ processes }, system, containers] = await Promise.all([
-      ask("processes", {}, signal), ask("metrics", { prefix: "system_" }, signal), ask("metrics", { prefix: "container_" }, signal)]);
+    const [{ processes }, { families }] = await Promise.all([
+      ask("processes", {}, signal), ask("metrics", { prefix: "system_,container_" }, signal)]);
     element.querySelector(".loading")?.remove();
     rates.begin(performance.now() / 1000);
-    update_machine(figures, system.families, rates);
+    update_machine(figures, families, rates);
     const rows = processes.map((process) => ({ ...process, ...numbers_of(process, rates) }))
       .filter((p) => !text || `${p.process_executable_name} ${p.service_name}`.includes(text))
       .sort((a, b) => b.sort - a.sort || b.memory - a.memory || a.process_pid - b.process_pid);
@@ -117,7 +117,7 @@ export function create({ refresh }) {
     list.update(rows.slice(0, PROCESSES_MOST));
     set_text(note, rows.length > PROCESSES_MOST ? `The ${PROCESSES_MOST} busiest of ${count(rows.length)}.` :
       rows.length ? "" : text ? `No process has “${text}” in its program or service.` : "No process has been measured yet.");
-    groups.replaceChildren(container_table(containers.families, rates) ?? "");
+    groups.replaceChildren(container_table(families, rates) ?? "");
     const waits = rows.length > 0 && rows.every((p) => p.shown.cpu === NOTHING);
     if (waits) set_text(note, "Rates come with the agent's next reading.");
     rates.end();
