@@ -77,13 +77,15 @@ function draw_edge(edge, a, b, size, narrow, label_at) {
     is_bad(edge) ? s("text", { x, y: narrow ? y + 27 : y + 29, class_: "halo small" }, `${share(edge.errors / edge.count)} failed`) : null);
 }
 
+const ports_text = (ports, most) => `port ${ports.slice(0, most).join(", ")}${ports.length > most ? " …" : ""}`;
+
 function draw_node(node, at, size) {
   const served = node.ports.size > 0;
   const box = s("g", { class_: `node${node.local ? "" : " outside"}${is_bad(node) ? " bad" : ""}`, transform: `translate(${at.x},${at.y})` },
     s("rect", { width: size.box_w, height: size.box_h, rx: 8 }),
     s("text", { x: 12, y: 24, class_: "title" }, name_of(node.name, size.box_w > 170 ? 22 : 18)),
     s("text", { x: 12, y: 44 }, served ? numbers_text(node) : node.local ? "calls only" : node.unknown ? "peer not known" : node.here ? "on this machine" : "not on this machine"),
-    s("text", { x: 12, y: 62, class_: "small" }, served ? is_bad(node) ? `${share(node.errors / node.count)} failed` : `port ${[...node.ports].slice(0, 3).join(", ")}`
+    s("text", { x: 12, y: 62, class_: "small" }, served ? is_bad(node) ? `${share(node.errors / node.count)} failed` : ports_text([...node.ports], size.box_w > 170 ? 3 : 2)
       : node.local ? "serves nothing seen" : node.unknown ? "no such request was kept" : node.name === "this sonde" ? "does not watch itself" : node.here ? "what it serves is not seen" : "or not seen there"));
   return s("a", { href: link("now", { q: node.local ? node.id : "", side: served ? "" : "any" }) }, box);
 }
