@@ -31,8 +31,10 @@ def serve_blocking(listener, context):
                 connection, _ = listener.accept()
                 if listener.family == socket.AF_INET:
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if context:
-                    connection = context.wrap_socket(connection, server_side=True)
+                try:
+                    connection = context.wrap_socket(connection, server_side=True) if context else connection
+                except OSError:  # somebody looks whether the port is open
+                    continue
                 connections[connection.fileno()] = connection
                 poll.register(connection, select.POLLIN)
                 continue
