@@ -19,6 +19,8 @@ test_packages=(libgtest-dev libbenchmark-dev clang-format libclang-rt-14-dev ngi
     python3-yaml golang-github-masterminds-sprig-dev golang-gopkg-yaml.v3-dev dpkg-dev systemd)
 # shellcheck disable=SC2034
 kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive-keyring)  # tests/kernels
+# shellcheck disable=SC2034
+image_packages=(podman buildah runc mmdebstrap nginx-light curl python3 util-linux)  # tests/deploy/image.sh
 # shellcheck disable=SC2034  # what tests/integration/truth.sh needs besides
 truth_packages=(lighttpd lighttpd-mod-openssl caddy varnish python3-uvicorn python3-uvloop python3-httptools
     python3-h11 python3-hypercorn python3-flask golang-go default-jdk-headless puma ruby-rack openssl
