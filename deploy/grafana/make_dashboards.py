@@ -155,9 +155,10 @@ def endpoint():
         series("By node", [target(rate(SERVER + "_count", ENDPOINT, "instance"), "{{instance}}")], (16, 27, 8, 8), "reqps"),
         panel("logs", "Its requests, and the lines that were logged meanwhile", [{
             "datasource": LOKI, "refId": "A", "queryType": "range", "maxLines": 200,
-            "expr": '{job="sonde", service=~"$service"} | json | route=~"$route"'}], (0, 35, 24, 12), datasource=LOKI,
+            "expr": '{job="sonde", service_name=~"$service"} | json | route=~"$route"'}], (0, 35, 24, 12), datasource=LOKI,
             options={"showTime": True, "wrapLogMessage": True, "enableLogDetails": True, "sortOrder": "Descending",
-                     "dedupStrategy": "none", "showLabels": False, "showCommonLabels": False, "prettifyLogMessage": False},
+                     "dedupStrategy": "none", "showLabels": False, "showCommonLabels": False, "prettifyLogMessage": False,
+                     "showLogContextToggle": False},
             description="From a sink of the type loki."),
     ]
     return dashboard("sonde-endpoint", "sonde / Endpoint", "One endpoint: how long, how often, why.", panels,

@@ -1,4 +1,5 @@
-"""The vocabulary of the dashboards: panels, targets and variables as Grafana's schema (version 39) wants them.
+"""The vocabulary of the dashboards: panels, targets and variables as Grafana's classic schema (version 42) wants them:
+tests/deploy/grafana_schema.py.
 
 Nothing names a data source: Prometheus is ${datasource}, Loki ${loki}, both variables of the dashboard.
 """
@@ -52,7 +53,7 @@ def panel(kind, title, targets, place, *, defaults=None, overrides=(), options=N
 
 def series(title, targets, place, unit="short", **more):
     stacked = more.pop("stacked", False)
-    options = {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+    options = {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
                "tooltip": {"mode": "multi", "sort": "desc"}}
     return panel("timeseries", title, targets, place, options=options,
                  defaults=field(unit, minimum=0, stacked=stacked), **more)
@@ -60,7 +61,8 @@ def series(title, targets, place, unit="short", **more):
 
 def number(title, expression, place, unit="short", *, thresholds=None, description="", decimals=None, links=()):
     options = {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "colorMode": "value",
-               "graphMode": "area", "textMode": "auto", "justifyMode": "auto", "orientation": "auto"}
+               "graphMode": "area", "textMode": "auto", "justifyMode": "auto", "orientation": "auto", "wideLayout": True,
+               "showPercentChange": False, "percentChangeColorMode": "standard"}
     return panel("stat", title, [target(expression)], place, options=options, description=description, links=links,
                  defaults=field(unit, thresholds=thresholds, decimals=decimals))
 
@@ -69,8 +71,9 @@ def heatmap(title, expression, place, description=""):
     return panel("heatmap", title, [target(expression, "{{le}}", heatmap=True, exemplar=True)], place,
                  description=description,
                  options={"calculate": False, "yAxis": {"unit": "s", "axisPlacement": "left"},
-                          "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64},
-                          "cellGap": 1, "exemplars": {"color": "rgba(31,120,193,0.8)"},
+                          "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "fill": "dark-orange",
+                                    "exponent": 0.5, "reverse": False},
+                          "cellGap": 1, "showValue": "never", "legend": {"show": True}, "exemplars": {"color": "rgba(31,120,193,0.8)"},
                           "tooltip": {"mode": "single", "yHistogram": True}})
 
 
@@ -100,7 +103,8 @@ def table(title, columns, place, *, sort_by, description="", hide=()):
                for i, (expression, _) in enumerate(columns)]
     overrides = [override for _, override in columns if override]
     return panel("table", title, targets, place, description=description, overrides=overrides,
-                 options={"showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": sort_by, "desc": True}]},
+                 defaults=field() | {"custom": {"align": "auto", "inspect": False}},
+                 options={"frameIndex": 0, "showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": sort_by, "desc": True}]},
                  transformations=[{"id": "merge", "options": {}},
                                   {"id": "organize", "options": {"excludeByName": {name: True for name in ("Time", *hide)}}}])
 
@@ -111,7 +115,7 @@ def row(title, y):
 
 def data_source(name, kind, label):
     return {"type": "datasource", "name": name, "label": label, "query": kind, "refresh": 1, "hide": 0, "multi": False,
-            "includeAll": False, "current": {}, "options": [], "regex": ""}
+            "includeAll": False, "options": [], "regex": ""}
 
 
 def variable(name, label, query, *, multi=True):
@@ -124,7 +128,7 @@ def dashboard(uid, title, description, panels, variables, links):
     for number_of, each in enumerate(panels, 1):
         each["id"] = number_of
     return {
-        "uid": uid, "title": title, "description": description, "tags": ["sonde"], "schemaVersion": 39, "version": 1,
+        "uid": uid, "title": title, "description": description, "tags": ["sonde"], "schemaVersion": 42, "version": 1,
         "editable": True, "graphTooltip": 1, "timezone": "browser", "refresh": "30s", "fiscalYearStartMonth": 0,
         "time": {"from": "now-1h", "to": "now"}, "timepicker": {}, "id": None, "liveNow": False, "weekStart": "",
         "annotations": {"list": [{

@@ -1,16 +1,22 @@
-"""Every query of every dashboard and rule, asked of a real Prometheus that scrapes a live sonde under the demo's load."""
+"""Every query of every dashboard and rule, asked of a real Prometheus that scrapes a live sonde under the demo's load. Loki is in
+no Debian package: its queries are held against the streams that the same sonde pushes.
+"""
 
+import gzip
+import http.server
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import threading
 import unittest
 import urllib.error
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
+import grafana_schema  # noqa: E402
 from harness import PYTHON, Process, SondeTest, fetch, free_port, wait_for  # noqa: E402
 
 DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
@@ -24,7 +30,7 @@ EMPTY = [
     (r"instance:sonde_records_lost", "nothing was seen in the last five minutes"),
     (r"container_cpu_(usage|cfs)", "this machine's cgroup v2 has no cpu controller, or nobody has a limit"),
     (r"sonde_kubernetes_", "there is no cluster here"),
-    (r"sonde_sink_|sonde_queue_", "no sink is configured"),
+    (r"sonde_sink_|sonde_queue_", "every sink takes what it is given"),
     (r"topk\(12, sum by \(id\)", "no container runs here"),
     (r"response_status_code=~\"5", "nothing failed yet"),
 ]
@@ -53,6 +59,23 @@ class Schema(unittest.TestCase):
         done = subprocess.run([PYTHON, str(ROOT / "deploy" / "grafana" / "make_dashboards.py"), "--check"],
                               capture_output=True, text=True, env={"PYTHONDONTWRITEBYTECODE": "1"})
         self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_they_follow_grafanas_schema(self):
+        for name, dashboard in self.dashboards():
+            self.assertEqual(grafana_schema.wrong(dashboard, "Dashboard", name), [])
+
+    def test_what_the_schema_does_not_know_is_found(self):
+        def spoilt(change):
+            dashboard = json.loads(DASHBOARDS[0].read_text())
+            change(dashboard, next(each for each in dashboard["panels"] if each["type"] == "timeseries"))
+            return grafana_schema.wrong(dashboard, "Dashboard", "")
+
+        for change in (lambda d, p: d.update(schemaVersion=39), lambda d, p: d.pop("templating"),
+                       lambda d, p: p.update(type="graph"), lambda d, p: p.update(yaxes=[]),
+                       lambda d, p: p["options"]["legend"].update(calcs="mean"), lambda d, p: p["gridPos"].pop("w"),
+                       lambda d, p: p["targets"][0].pop("expr"), lambda d, p: p["targets"][0].update(instant="yes"),
+                       lambda d, p: d["templating"]["list"][0].update(current={})):
+            self.assertNotEqual(spoilt(change), [])
 
     def test_there_are_four(self):
         self.assertEqual([path.stem for path in DASHBOARDS], ["endpoint", "health", "overview", "resources"])
@@ -109,6 +132,57 @@ class Promtool(unittest.TestCase):
         self.promtool("test", "rules", "recording_test.yml")
 
 
+class PushedStreams:
+    """Takes what a sink pushes as Loki would, and answers a query of LogQL: {label="value", label=~"regex"} | json | label=~"regex"."""
+
+    def __init__(self):
+        self.entries = []  # (labels, line)
+        streams = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+                for stream in json.loads(body)["streams"]:
+                    streams.entries += [(stream["stream"], entry[1]) for entry in stream["values"]]
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/loki/api/v1/push"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def ask(self, query):
+        selector, *stages = re.fullmatch(r"\{(.*?)\}((?: \| [^|]+)*)", query).groups()
+        stages = [each.strip() for each in stages[0].split(" | ") if each.strip()]
+
+        def holds(matcher, labels):
+            name, operator, value = re.fullmatch(r'(\w+)(=~|=)"(.*)"', matcher).groups()
+            have = labels.get(name, "")
+            return have == value if operator == "=" else re.fullmatch(value, have) is not None
+
+        found = []
+        for labels, line in list(self.entries):
+            labels = dict(labels)
+            if not all(holds(each, labels) for each in re.split(r", *", selector)):
+                continue
+            for stage in stages:
+                if stage == "json":
+                    labels |= {name: str(value) for name, value in json.loads(line).items() if not isinstance(value, (dict, list))}
+                elif not holds(stage, labels):
+                    break
+            else:
+                found.append(json.loads(line))
+        return found
+
+
 class Queries(SondeTest):
     def start_prometheus(self, sonde):
         port = free_port()
@@ -142,8 +216,18 @@ class Queries(SondeTest):
             return 0
 
     def test_every_query(self):
-        sonde = self.start_sonde()
-        self.start(Process([PYTHON, str(ROOT / "deploy" / "demo" / "demo.py"), "--seconds", "300"]))
+        loki = PushedStreams()
+        self.addCleanup(loki.stop)
+        demo = self.start(Process([PYTHON, str(ROOT / "deploy" / "demo" / "demo.py"), "--seconds", "300"],
+                                  stdout=subprocess.PIPE, text=True))
+        self.addCleanup(demo.child.stdout.close)
+        ports = [int(each) for each in re.findall(r"=(\d+)", demo.child.stdout.readline())]
+        config = self.directory / "sonde.yaml"
+        config.write_text(json.dumps({
+            # the demo, and nothing else that this machine may serve meanwhile
+            "discovery": {"include": [{"ports": ports}, {"command_lines": [f"*{ROOT}/deploy/demo/*"]}]},
+            "sinks": {"loki": {"type": "loki", "http": {"url": loki.url}, "loki": {"format": "json"}}}}))
+        sonde = self.start_sonde("--config", str(config))
         self.start_prometheus(sonde)
         wait_for(lambda: self.count("rate(http_server_request_duration_seconds_count[15s]) > 0") >= 6,
                  "the demo's requests are in Prometheus", 120)
@@ -165,6 +249,14 @@ class Queries(SondeTest):
             if found == 0 and reason is None and not alert:
                 failures.append(f"{place} / {title}: no data: {expression}")
             rows.append((place, title, f"{found} series" if found else f"no data: {reason or 'nothing to alert about'}"))
+        for place, title, target in targets():
+            if "loki" not in target["datasource"]["uid"]:
+                continue
+            for service, route in ((".*", ".*"), ("orders.*", "/orders/{id}")):
+                pattern = re.escape(route) if "{" in route else route
+                expression = substituted(target["expr"].replace("$service", service).replace("$route", pattern))
+                found = wait_for(lambda: loki.ask(expression), f"{place} / {title}: no line: {expression}", 30)
+                rows.append((place, title, f"{len(found)} lines that sonde pushed: service {service}, route {route}"))
         for place, title, what in rows:
             print(f"{place:14} {title:48} {what}")
         self.assertEqual(failures, [], "\n".join(failures))
