@@ -67,8 +67,20 @@ class Podman:
             self("rm", "--force", "--ignore", "--time", "10", name, check=False)
         self.containers.clear()
 
+    def busy(self):
+        """Does anything still work in the storage? A container's monitor cleans up after its end, and mounts once more."""
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                program, *arguments = path.read_bytes().split(b"\0")
+            except OSError:  # it has just ended
+                continue
+            if program.rpartition(b"/")[2] in (b"conmon", b"podman") and str(self.storage / "root").encode() in arguments:
+                return True
+        return False
+
     def close(self):
         self.clean()
+        wait_for(lambda: not self.busy(), "podman has cleaned up", 60)
         for path in mounts_below(self.storage):
             subprocess.run(["umount", path], check=True)
 
