@@ -16,7 +16,8 @@ test_packages=(libgtest-dev libbenchmark-dev clang-format libclang-rt-14-dev ngi
     python3-uvloop python3-httptools openjdk-17-jdk-headless golang-go caddy nodejs node-express python3-flask python3-fastapi
     nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio python3-h2 python3-websockets node-ws victoria-metrics fio e2fsprogs
     chromium fonts-dejavu-core prometheus-alertmanager python3-aiosmtpd
-    python3-yaml golang-github-masterminds-sprig-dev golang-gopkg-yaml.v3-dev dpkg-dev systemd)
+    python3-yaml golang-github-masterminds-sprig-dev golang-gopkg-yaml.v3-dev dpkg-dev systemd
+    podman runc docker.io busybox-static)
 # shellcheck disable=SC2034
 kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive-keyring)  # tests/kernels
 # shellcheck disable=SC2034

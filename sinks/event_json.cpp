@@ -204,6 +204,7 @@ private:
         if (process->container_id.empty()) return;
         line_.literal(",\"container\":{\"id\":");
         append_quoted(line_, process->container_id);
+        append_named(",\"name\":", process->container_name);
         line_.character('}');
     }
 

@@ -1,7 +1,15 @@
+#include <algorithm>
+
 #include "agent/config/sections.hpp"
 
 namespace sonde {
 namespace {
+
+std::string wrong_label(const std::string& text) {
+    const auto equals = text.find('=');
+    if (equals != std::string::npos && equals > 0) return {};
+    return "expected a label as KEY=VALUE, found '" + text + "'";
+}
 
 // `at` leads from the owner to its ProcessMatch.
 template <typename T, typename At>
@@ -16,10 +24,14 @@ void describe_match(Section<T>& s, At at) {
     s.integers("ports", part(&ProcessMatch::ports), "Ports that are served. What asks as a client has none.")
         .range(1, 65535);
     s.texts("units", part(&ProcessMatch::units), "systemd units, without `.service`.");
-    s.texts("containers", part(&ProcessMatch::containers), "Ids of containers: `3f2a*`.");
+    s.texts("containers", part(&ProcessMatch::containers), "Names (podman's, Docker's) or ids: `shop-*`, `3f2a*`.");
     s.texts("cgroups", part(&ProcessMatch::cgroups), "Paths of cgroups, their first 256 bytes: `*/kubepods*`.");
     s.texts("runtimes", part(&ProcessMatch::runtimes),
             "`python`, `node`, `java`, `go`, …, as the name of the executable tells.");
+    s.texts("namespaces", part(&ProcessMatch::namespaces), "Kubernetes' namespaces: `store`, `team-*`.");
+    s.texts("labels", part(&ProcessMatch::labels),
+            "Labels of the pod, their keys among `kubernetes.labels`: `app=shop`, `tier=*`.")
+        .check(wrong_label);
 }
 
 void describe_process_match(Section<ProcessMatch>& s) {
@@ -61,8 +73,16 @@ void describe_discovery(Section<Config>& config) {
 
 std::vector<SectionProblem> check_discovery(const Config& config) {
     const auto rules = DiscoveryRules::build(config.discovery);
-    if (rules) return {};
-    return {{{}, rules.error().message()}};
+    if (!rules) return {{{}, rules.error().message()}};
+    const auto& known = config.kubernetes.labels;
+    std::vector<SectionProblem> problems;
+    for (const auto& label : DiscoveryRules::labels(config.discovery)) {
+        const auto key = label.substr(0, label.find('='));
+        if (std::find(known.begin(), known.end(), key) == known.end())
+            problems.push_back(
+                {label, "'" + label + "' matches nothing: kubernetes.labels does not name '" + key + "'"});
+    }
+    return problems;
 }
 
 }  // namespace sonde

@@ -8,7 +8,8 @@ namespace {
 
 bool has_condition(const ProcessMatch& match) {
     return !match.executables.empty() || !match.command_lines.empty() || !match.ports.empty() || !match.units.empty() ||
-           !match.containers.empty() || !match.cgroups.empty() || !match.runtimes.empty();
+           !match.containers.empty() || !match.cgroups.empty() || !match.runtimes.empty() ||
+           !match.namespaces.empty() || !match.labels.empty();
 }
 
 bool fits(const std::vector<std::string>& patterns, std::string_view text) {
@@ -18,14 +19,35 @@ bool fits(const std::vector<std::string>& patterns, std::string_view text) {
                                          [&](const auto& pattern) { return matches_glob(pattern, text); }));
 }
 
-bool fits(const ProcessMatch& match, const Process* process, std::uint16_t port) {
+// "key=value", the value with '*'.
+bool fits_label(std::string_view pattern, const KubernetesContainer& container) {
+    const auto equals = pattern.find('=');
+    if (equals == std::string_view::npos) return false;
+    return std::any_of(container.labels.begin(), container.labels.end(), [&](const auto& label) {
+        return label.first == pattern.substr(0, equals) && matches_glob(pattern.substr(equals + 1), label.second);
+    });
+}
+
+bool fits(const ProcessMatch& match, const KubernetesContainer* container) {
+    if (match.namespaces.empty() && match.labels.empty()) return true;
+    if (container == nullptr || !fits(match.namespaces, container->namespace_name)) return false;
+    return match.labels.empty() || std::any_of(match.labels.begin(), match.labels.end(),
+                                               [&](const auto& pattern) { return fits_label(pattern, *container); });
+}
+
+bool fits_container(const std::vector<std::string>& patterns, const Process& process) {
+    return fits(patterns, process.container_id) || fits(patterns, process.container_name);
+}
+
+bool fits(const ProcessMatch& match, const Process* process, std::uint16_t port, const KubernetesContainer* container) {
     if (!match.ports.empty() &&
         (port == 0 || std::find(match.ports.begin(), match.ports.end(), port) == match.ports.end()))
         return false;
     static const Process unknown{};
     const auto& p = process != nullptr ? *process : unknown;
     return fits(match.executables, p.exe) && fits(match.command_lines, p.command_line) && fits(match.units, p.unit) &&
-           fits(match.containers, p.container_id) && fits(match.cgroups, p.cgroup) && fits(match.runtimes, p.runtime);
+           fits_container(match.containers, p) && fits(match.cgroups, p.cgroup) && fits(match.runtimes, p.runtime) &&
+           fits(match, container);
 }
 
 Status check(const std::string& kind, std::size_t count, const std::function<const ProcessMatch&(std::size_t)>& at) {
@@ -77,8 +99,9 @@ std::shared_ptr<const DiscoveryRules> DiscoveryRules::defaults() {
     return rules;
 }
 
-DiscoveryRules::Decision DiscoveryRules::decide(const Process* process, std::uint16_t port) const {
-    const auto holds = [&](const ProcessMatch& match) { return fits(match, process, port); };
+DiscoveryRules::Decision DiscoveryRules::decide(const Process* process, std::uint16_t port,
+                                                const KubernetesContainer* container) const {
+    const auto holds = [&](const ProcessMatch& match) { return fits(match, process, port, container); };
     const bool included = config_.include.empty() || std::any_of(config_.include.begin(), config_.include.end(), holds);
     if (!included || std::any_of(config_.exclude.begin(), config_.exclude.end(), holds)) return {false, {}};
     for (const auto& rule : config_.services)
@@ -86,13 +109,26 @@ DiscoveryRules::Decision DiscoveryRules::decide(const Process* process, std::uin
     return {};
 }
 
-DiscoveryRules::Decision Discovery::decide(const ProcessPtr& process, std::uint16_t port) {
+std::vector<std::string> DiscoveryRules::labels(const DiscoveryConfig& config) {
+    std::vector<std::string> labels;
+    const auto add = [&](const ProcessMatch& match) {
+        labels.insert(labels.end(), match.labels.begin(), match.labels.end());
+    };
+    for (const auto& match : config.include) add(match);
+    for (const auto& match : config.exclude) add(match);
+    for (const auto& service : config.services) add(service.match);
+    return labels;
+}
+
+DiscoveryRules::Decision Discovery::decide(const ProcessPtr& process, std::uint16_t port,
+                                           const KubernetesContainerPtr& container) {
     if (!rules_->any()) return {};
     if (process == nullptr) return rules_->decide(nullptr, port);
     if (cache_.empty()) cache_.resize(entries);
     const auto hash = std::hash<const void*>{}(process.get()) >> 4U;
     auto& entry = cache_[(hash ^ port * 31U) & (entries - 1)];
-    if (entry.process != process || entry.port != port) entry = {process, port, rules_->decide(process.get(), port)};
+    if (entry.process != process || entry.port != port || entry.container != container)
+        entry = {process, container, port, rules_->decide(process.get(), port, container.get())};
     return entry.decision;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/base/result.hpp"
+#include "agent/model/kubernetes.hpp"
 #include "agent/model/process.hpp"
 
 namespace sonde {
@@ -20,9 +21,11 @@ struct ProcessMatch {
         command_lines{};                    // arguments joined by spaces, as much as is kept: "*manage.py runserver*"
     std::vector<std::uint16_t> ports{};     // that it serves; what it asks as a client has none
     std::vector<std::string> units{};       // systemd, without ".service"
-    std::vector<std::string> containers{};  // ids: "3f2a*"
+    std::vector<std::string> containers{};  // names or ids: "shop-*", "3f2a*"
     std::vector<std::string> cgroups{};     // paths: "*/kubepods*"
     std::vector<std::string> runtimes{};    // "python", "node", "java", "go", …, by the executable's name
+    std::vector<std::string> namespaces{};  // of Kubernetes: "store", "team-*"
+    std::vector<std::string> labels{};      // of the pod: "app=shop", "tier=*"; those that kubernetes.labels names
 };
 
 // What matches gets this name.
@@ -52,8 +55,12 @@ public:
         bool watched = true;
         std::string_view service{};  // empty: no rule names it. Holds as long as the rules
     };
-    // process: null where it was not observed: then only ports can match. port: 0 for a client.
-    [[nodiscard]] Decision decide(const Process* process, std::uint16_t port) const;
+    // process: null where it was not observed: then only ports can match. port: 0 for a client. container: null where
+    // the cluster's API has not named it (yet): then namespaces and labels do not match.
+    [[nodiscard]] Decision decide(const Process* process, std::uint16_t port,
+                                  const KubernetesContainer* container = nullptr) const;
+    // Of all conditions: "app=shop".
+    static std::vector<std::string> labels(const DiscoveryConfig& config);
     [[nodiscard]] bool any() const { return any_; }
 
 private:
@@ -62,19 +69,21 @@ private:
     const bool any_;
 };
 
-// Remembers decisions: rules are asked once per process and port. One thread.
+// Remembers decisions: rules are asked once per process, port and what is known of its pod. One thread.
 class Discovery {
 public:
     explicit Discovery(std::shared_ptr<const DiscoveryRules> rules) : rules_(std::move(rules)) {}
 
     // The service is a view into the rules: it holds until adopt().
-    DiscoveryRules::Decision decide(const ProcessPtr& process, std::uint16_t port);
+    DiscoveryRules::Decision decide(const ProcessPtr& process, std::uint16_t port,
+                                    const KubernetesContainerPtr& container = nullptr);
     void adopt(std::shared_ptr<const DiscoveryRules> rules);
 
 private:
     static constexpr std::size_t entries = 1024;  // a power of two
     struct Entry {
-        ProcessPtr process;  // held: its address is not another process's meanwhile
+        ProcessPtr process;                // held: its address is not another process's meanwhile
+        KubernetesContainerPtr container;  // likewise; null until the API names it, and another when its labels change
         std::uint16_t port = 0;
         DiscoveryRules::Decision decision;
     };

@@ -66,7 +66,7 @@ Stat parse_stat(std::string_view text) {
 
 }  // namespace
 
-ProcessPtr ProcessTable::read_proc(std::uint32_t pid) const {
+ProcessPtr ProcessTable::read_proc(std::uint32_t pid) {
     const auto directory = options_.proc_root + "/" + std::to_string(pid);
     auto comm = read_some(directory + "/comm");
     if (comm.empty()) return nullptr;
@@ -80,6 +80,7 @@ ProcessPtr ProcessTable::read_proc(std::uint32_t pid) const {
     process->start_time_ns = parse_stat(read_some(directory + "/stat")).start_time_ns;
     const auto cgroup = read_some(directory + "/cgroup");
     process->container_id = container_id_from_cgroup(cgroup);
+    if (!process->container_id.empty()) process->container_name = container_names_.find(pid, process->container_id);
     process->unit = systemd_unit_from_cgroup(cgroup);
     process->cgroup = cgroup_path(cgroup).substr(0, kept_max_bytes);
     auto command_line = read_some(directory + "/cmdline");
@@ -93,7 +94,7 @@ ProcessPtr ProcessTable::read_proc(std::uint32_t pid) const {
 }
 
 // Whoever now has the number of a process that has ended; null: nobody, or still the one that is ending.
-ProcessPtr ProcessTable::successor(const Entry& exited) const {
+ProcessPtr ProcessTable::successor(const Entry& exited) {
     const auto stat = parse_stat(read_some(options_.proc_root + "/" + std::to_string(exited.pid) + "/stat"));
     if (stat.state == 0 || stat.state == 'Z' || stat.state == 'X') return nullptr;
     const auto known_start_ns = exited.process ? exited.process->start_time_ns : 0;

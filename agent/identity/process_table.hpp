@@ -9,6 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "agent/identity/container_names.hpp"
 #include "agent/model/process.hpp"
 
 namespace sonde {
@@ -28,7 +29,8 @@ struct ProcessTableOptions {
 //   a pid that has exited and lives again without exec (a forked worker) is read anew ◄──┘
 class ProcessTable {
 public:
-    explicit ProcessTable(ProcessTableOptions options) : options_(std::move(options)) {}
+    explicit ProcessTable(ProcessTableOptions options)
+        : options_(std::move(options)), container_names_(options_.proc_root) {}
 
     // What is known of the process; /proc is asked once. Null: it is gone and nothing was known.
     ProcessPtr find(std::uint32_t pid);
@@ -58,12 +60,13 @@ private:
         std::uint64_t number;
     };
 
-    [[nodiscard]] ProcessPtr read_proc(std::uint32_t pid) const;
-    [[nodiscard]] ProcessPtr successor(const Entry& exited) const;
+    [[nodiscard]] ProcessPtr read_proc(std::uint32_t pid);
+    [[nodiscard]] ProcessPtr successor(const Entry& exited);
     Entry* touch(std::uint32_t pid);
     void store(std::uint32_t pid, ProcessPtr process, bool read);
 
     const ProcessTableOptions options_;
+    ContainerNames container_names_;
     Entries entries_;
     std::unordered_map<std::uint32_t, Entries::iterator> by_pid_;
     std::deque<Exit> exited_;  // oldest first

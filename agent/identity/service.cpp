@@ -13,7 +13,9 @@ std::string_view ServiceNames::name(const Process* process, std::uint16_t port) 
     if (process != nullptr && !process->unit.empty()) {
         key = {Kind::unit, 0, process->unit};
     } else if (process != nullptr && !process->container_id.empty()) {
-        key = {Kind::container, 0, std::string_view(process->container_id).substr(0, short_container_id)};
+        const std::string_view name = process->container_name;
+        key = {Kind::container, 0,
+               name.empty() ? std::string_view(process->container_id).substr(0, short_container_id) : name};
     } else if (process != nullptr && !process->program.empty()) {
         key.text = process->program;
     }

@@ -10,7 +10,8 @@
 
 namespace sonde {
 
-// Names services: systemd unit, else container, else program with the port it serves. Names live as long as the
+// Names services: systemd unit, else container (by its name, else by its id's first 12 digits), else program with the
+// port it serves. Names live as long as the
 // object; their number is bounded. Owned by the pipeline thread.
 class ServiceNames {
 public:

@@ -172,12 +172,12 @@ bool Pipeline::identify(Transaction& transaction, std::uint32_t pid) {
     if (pid != 0) transaction.process = processes_.find(pid);
     const bool server = transaction.side == Side::server;
     const std::uint16_t port = server ? transaction.server.port : std::uint16_t{0};
-    const auto decision = discovery_.decide(transaction.process, port);
+    if (kubernetes_) place_in_cluster(transaction);
+    const auto decision = discovery_.decide(transaction.process, port, transaction.kubernetes);
     if (!decision.watched) {
         bump(stats_.unwatched_transactions);
         return false;
     }
-    if (kubernetes_) place_in_cluster(transaction);
     transaction.service =
         decision.service.empty() ? services_.name(transaction.process.get(), port) : services_.name(decision.service);
     if (decision.service.empty() && transaction.kubernetes)

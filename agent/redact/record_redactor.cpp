@@ -128,6 +128,7 @@ void RecordRedactor::redact(Process& process) {
     put_back(process.exe, redactor.path(process.exe, Place::label));
     put_back(process.program, redactor.path(process.program, Place::label));
     put_back(process.unit, redactor.text(process.unit, Place::label));
+    put_back(process.container_name, redactor.text(process.container_name, Place::label));
     put_back(process.command_line, redactor.text(process.command_line, Place::label));
     put_back(process.cgroup, redactor.path(process.cgroup, Place::label));
 }

@@ -122,6 +122,7 @@ void visit_resource_attributes(const Transaction& transaction, Visitor&& visitor
     if (!process->exe.empty()) visitor.text("process.executable.path", process->exe);
     if (!process->comm.empty()) visitor.text("process.executable.name", process->comm);
     if (!process->container_id.empty()) visitor.text("container.id", process->container_id);
+    if (!process->container_name.empty()) visitor.text("container.name", process->container_name);
 }
 
 }  // namespace sonde

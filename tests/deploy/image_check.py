@@ -181,8 +181,8 @@ def watch(podman, image, place):
         def count(**labels):
             return metric_sum(fetch(f"{url}/metrics"), "http_server_request_duration_seconds_count", **labels)
 
-        # nothing else serves on port 80 by this name
-        service = {"service_name": f"container:{inner['Id'][:12]}", "server_port": "80"}
+        # the name is podman's: sonde finds it from within its own container
+        service = {"service_name": "container:check-nginx", "server_port": "80"}
         wait_for(lambda: count(**service) >= 1, "nginx in its container is seen")
         before = count(**service)
         for _ in range(REQUESTS):

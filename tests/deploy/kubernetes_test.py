@@ -268,6 +268,35 @@ class Agent(SondeTest):
         self.assertTrue(all("k8s" not in each for each in asked))
         server.stop()
 
+    def test_rules_ask_for_namespaces_and_labels(self):
+        api = KubernetesApi()
+        self.addCleanup(api.stop)
+        api.others[REPLICA_SET] = DEPLOYMENT
+        config = self.directory / "sonde.yaml"
+        config.write_text(json.dumps({
+            "kubernetes": {"use": "always", "api": api.url, "node": "node-1", "labels": ["app", "watch"]},
+            "discovery": {"exclude": [{"labels": ["watch=no"]}],
+                          "services": [{"name": "front", "namespaces": ["st*"], "labels": ["app=shop"]}]}}))
+        ports = {}
+        for name, container_id in (("shop-1", ID), ("quiet-1", OTHER)):
+            port = ports[name] = free_port()
+            self.start(InCgroup(CGROUP / f"kubepods-sonde-{name}-{os.getpid()}" / container_id, [
+                PYTHON, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(self.directory)]))
+            wait_for(lambda: accepts(port), f"{name} listens")
+        api.put(PODS, pod("shop-1", ID, labels={"app": "shop"}))
+        api.put(PODS, pod("quiet-1", OTHER, labels={"app": "shop", "watch": "no"}))
+        sonde = self.start_sonde("--config", str(config))
+        wait_for(lambda: metric_sum(sonde.metrics(), "sonde_k8s_container_info") == 2, "the pods are known")
+
+        def count(**labels):
+            return metric_sum(sonde.metrics(), "http_server_request_duration_seconds_count", **labels)
+
+        for _ in range(3):
+            fetch(f"http://127.0.0.1:{ports['quiet-1']}/")
+            fetch(f"http://127.0.0.1:{ports['shop-1']}/")
+        wait_for(lambda: count(service_name="front", server_port=str(ports["shop-1"])) == 3, "the rule names the service")
+        self.assertEqual(count(server_port=str(ports["quiet-1"])), 0)
+
     def test_a_node_without_a_name_is_an_error(self):
         done = subprocess.run([SONDE, "run", "--listen", "127.0.0.1:0", "--set", "kubernetes.use=always", "--set",
                                "kubernetes.node=Not A Node"], capture_output=True, text=True, timeout=60)

@@ -23,6 +23,7 @@ ProcessPtr django() {
     p.exe = "/usr/bin/python3.11";
     p.command_line = "python3 /srv/shop/manage.py runserver 8000";
     p.container_id = std::string(64, 'a');
+    p.container_name = "shop-web-1";
     p.cgroup = "/kubepods.slice/kubepods-burstable.slice/cri-containerd-" + std::string(64, 'a') + ".scope";
     p.runtime = "python";
     return process(p);
@@ -60,6 +61,7 @@ TEST(Discovery, EachCondition) {
                                                {.command_lines = {"*manage.py*"}},
                                                {.ports = {8000, 80}},
                                                {.containers = {"aaaa*"}},
+                                               {.containers = {"shop-web*"}},
                                                {.cgroups = {"/kubepods*"}},
                                                {.runtimes = {"python"}},
                                                {.ports = {80}, .runtimes = {"node", "python"}}};
@@ -103,6 +105,43 @@ TEST(Discovery, DecisionsAreRememberedUntilOtherRulesCome) {
     EXPECT_TRUE(discovery.decide(django(), 80).watched);
     discovery.adopt(DiscoveryRules::defaults());
     EXPECT_TRUE(discovery.decide(p, 80).watched);
+}
+
+KubernetesContainerPtr pod(std::string app) {
+    KubernetesContainer container;
+    container.namespace_name = "store";
+    container.labels = {{"app", std::move(app)}, {"tier", "front"}};
+    return std::make_shared<const KubernetesContainer>(std::move(container));
+}
+
+TEST(Discovery, WhatTheClusterSaysOfThePod) {
+    const ProcessMatch matching[] = {{.namespaces = {"st*"}},
+                                     {.labels = {"app=shop"}},
+                                     {.labels = {"app=other", "tier=*"}},
+                                     {.ports = {80}, .namespaces = {"store"}, .labels = {"app=sh*"}}};
+    const ProcessMatch others[] = {{.namespaces = {"stor"}},
+                                   {.labels = {"app=shop2"}},
+                                   {.labels = {"ap=*"}},
+                                   {.labels = {"missing=*"}},
+                                   {.namespaces = {"elsewhere"}, .labels = {"app=shop"}}};
+    const auto watched = [](const ProcessMatch& match, const KubernetesContainerPtr& container) {
+        return (*DiscoveryRules::build({.include = {match}}))->decide(django().get(), 80, container.get()).watched;
+    };
+    for (const auto& match : matching) {
+        EXPECT_TRUE(watched(match, pod("shop")));
+        EXPECT_FALSE(watched(match, nullptr));  // not named (yet)
+    }
+    for (const auto& match : others) EXPECT_FALSE(watched(match, pod("shop")));
+}
+
+TEST(Discovery, APodThatIsNamedLaterIsDecidedAnew) {
+    Discovery discovery(*DiscoveryRules::build({.services = {{"front", {.labels = {"app=shop"}}}}}));
+    const auto process = django();
+    EXPECT_EQ(discovery.decide(process, 80).service, "");
+    const auto first = pod("shop");
+    EXPECT_EQ(discovery.decide(process, 80, first).service, "front");
+    EXPECT_EQ(discovery.decide(process, 80, pod("till")).service, "");  // its label was changed
+    EXPECT_EQ(discovery.decide(process, 80, first).service, "front");
 }
 
 }  // namespace

@@ -76,6 +76,7 @@ Transaction served() {
     process->comm = "gunicorn";
     process->exe = "/usr/bin/python3.11";
     process->container_id = "c0ffee";
+    process->container_name = "shop-web-1";
     transaction.process = process;
     transaction.tid = 214;
     transaction.sample_weight = 2.5;
@@ -97,6 +98,7 @@ TEST_P(OtlpEncoderTest, AServersSpanHasEveryField) {
                                               {"process.executable.path", "s:/usr/bin/python3.11"},
                                               {"process.executable.name", "s:gunicorn"},
                                               {"container.id", "s:c0ffee"},
+                                              {"container.name", "s:shop-web-1"},
                                               {"host.name", "s:n1"},
                                               {"telemetry.sdk.name", "s:sonde"},
                                               {"telemetry.sdk.language", "s:cpp"},

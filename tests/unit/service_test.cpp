@@ -13,6 +13,8 @@ TEST(Service, UnitThenContainerThenProgram) {
     EXPECT_EQ(names.name(&process, 0), "gunicorn");
     process.container_id = std::string(60, 'a') + "beef";
     EXPECT_EQ(names.name(&process, 8000), "container:aaaaaaaaaaaa");
+    process.container_name = "shop-web-1";
+    EXPECT_EQ(names.name(&process, 8000), "container:shop-web-1");
     process.unit = "shop";
     EXPECT_EQ(names.name(&process, 8000), "shop");
     EXPECT_EQ(names.name(&process, 0), "shop");
