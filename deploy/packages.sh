@@ -17,7 +17,7 @@ test_packages=(libgtest-dev libbenchmark-dev clang-format libclang-rt-14-dev ngi
     nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio python3-h2 python3-websockets node-ws victoria-metrics fio e2fsprogs
     chromium fonts-dejavu-core prometheus-alertmanager python3-aiosmtpd
     python3-yaml golang-github-masterminds-sprig-dev golang-gopkg-yaml.v3-dev dpkg-dev systemd
-    podman runc docker.io busybox-static)
+    podman runc docker.io)
 # shellcheck disable=SC2034
 kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive-keyring)  # tests/kernels
 # shellcheck disable=SC2034

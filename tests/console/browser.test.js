@@ -193,8 +193,10 @@ test("keys: views, filter, rows, pause, theme, help", async () => {
   await page.keyboard.press("?");
   await page.locator("dialog[open]").waitFor();
   await page.keyboard.press("Escape");
+  await page.locator("dialog").waitFor({ state: "detached" });
   await page.keyboard.press("p");
   await page.locator("#live.paused").waitFor();
+  await page.drawn();
   const rows = await page.locator("tr[data-row] a").allInnerTexts();
   await page.waitForTimeout(3000); // longer than the view's pace
   assert.deepEqual(await page.locator("tr[data-row] a").allInnerTexts(), rows, "the picture stands still");

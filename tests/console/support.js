@@ -124,10 +124,13 @@ export async function open_page(browser, agent, { width = 1440, height = 900, th
     page.errors.push(`a dialog: ${dialog.message()}`);
     dialog.dismiss();
   });
+  // all of the last answer is on the page
+  page.drawn = () => page.locator("body[data-drawing]").waitFor({ state: "detached" });
   page.show = async (hash) => {
     await page.goto(`${agent.url}#/${hash}`);
     await page.locator("#live.good").waitFor({ timeout: 20_000 });
     await page.locator(".loading").waitFor({ state: "detached" });
+    await page.drawn();
   };
   return page;
 }

@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import unittest
@@ -11,9 +10,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 from harness import Process, SondeTest, metric_sum, wait_for  # noqa: E402
 from image_check import Podman  # noqa: E402
+from truth.server import build_once  # noqa: E402
 
-IMAGE = "localhost/busybox:check"
-SERVER = ["/bin/busybox", "httpd", "-f", "-p", "127.0.0.1:8080", "-h", "/bin"]
+IMAGE = "localhost/timed:check"
+SERVER = ["/timed_server", "8080", "/dev/null"]
+SOURCE = HERE.parent / "triggers" / "timed_server.go"
 COUNT = "http_server_request_duration_seconds_count"
 
 
@@ -55,11 +56,11 @@ class Docker(Process):
 class ContainerNames(SondeTest):
     def setUp(self):
         super().setUp()
-        self.archive = self.directory / "busybox.tar"
-        root = self.directory / "root"
-        (root / "bin").mkdir(parents=True)
-        shutil.copy("/bin/busybox", root / "bin" / "busybox")
-        subprocess.run(["tar", "-C", str(root), "-cf", str(self.archive), "bin"], check=True)
+        self.archive = self.directory / "image.tar"
+        # one static program, one process: a server that forks for each request leaves nobody to ask
+        build = build_once("timed_server_static", {"timed_server.go": SOURCE.read_text()},
+                           [["env", "CGO_ENABLED=0", "go", "build", "timed_server.go"]])
+        subprocess.run(["tar", "-C", str(build), "-cf", str(self.archive), "timed_server"], check=True)
 
     def start_podman(self):
         place = self.directory / "podman"
@@ -80,7 +81,7 @@ class ContainerNames(SondeTest):
         """A request in the container's own network."""
         pid = json.loads(engine("inspect", name))[0]["State"]["Pid"]
         wait_for(lambda: subprocess.run(
-            ["nsenter", f"--net=/proc/{pid}/ns/net", "curl", "-sS", "-o", "/dev/null", "http://127.0.0.1:8080/busybox"],
+            ["nsenter", f"--net=/proc/{pid}/ns/net", "curl", "-sS", "-o", "/dev/null", "http://127.0.0.1:8080/sleep/0/1"],
             capture_output=True).returncode == 0, f"{name} answers")
 
     def test_both_engines(self):

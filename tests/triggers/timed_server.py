@@ -1,7 +1,8 @@
 """A server with one thread that times itself: timed_server.py KIND PORT|PATH LOG [CERTIFICATE KEY].
 
 KIND: `blocking` takes one connection's request after the other with poll(2); `asyncio` serves in an event loop. Both
-sleep in /sleep/MS, so that whoever comes meanwhile waits in its socket. `grpc` answers calls of any method by four threads. PATH: of a Unix socket to listen on. LOG gets a line per answer, like that of
+sleep in /sleep/MS, so that whoever comes meanwhile waits in its socket. `h2` does so as `blocking`,
+in HTTP/2. `grpc` answers calls of any method by four threads. PATH: of a Unix socket to listen on. LOG gets a line per answer, like that of
 uring_server: METHOD PATH STATUS BYTES STARTED_NS DONE_NS (CLOCK_MONOTONIC: right after the request was read, and
 after the answer was handed over)."""
 
@@ -22,8 +23,32 @@ def answer(request, send, started):
     log.write(f"{method.decode()} {path.decode()} 200 {len(response)} {started} {time.monotonic_ns()}\n")
 
 
-def serve_blocking(listener, context):
-    connections, poll = {}, select.poll()
+class Http2:
+    """One connection's frames: what answers the requests among the bytes that were read."""
+
+    def __init__(self):
+        import h2.config
+        import h2.connection
+        import h2.events
+        self.received = h2.events.RequestReceived
+        self.connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        self.connection.initiate_connection()
+
+    def answer(self, request, send, started):
+        for event in self.connection.receive_data(request):
+            if not isinstance(event, self.received):
+                continue
+            fields = dict(event.headers)
+            time.sleep(int(fields[":path"].split("/")[2]) / 1e3)
+            self.connection.send_headers(event.stream_id, [(":status", "200")])
+            self.connection.send_data(event.stream_id, b"slept\n", end_stream=True)
+            send(self.connection.data_to_send())
+            log.write(f"{fields[':method']} {fields[':path']} 200 - {started} {time.monotonic_ns()}\n")
+        send(self.connection.data_to_send())
+
+
+def serve_blocking(listener, context, speaks_http2):
+    connections, http2, poll = {}, {}, select.poll()
     poll.register(listener, select.POLLIN)
     while True:
         for descriptor, _ in poll.poll():
@@ -36,13 +61,14 @@ def serve_blocking(listener, context):
                 except OSError:  # somebody looks whether the port is open
                     continue
                 connections[connection.fileno()] = connection
+                http2[connection.fileno()] = Http2() if speaks_http2 else None
                 poll.register(connection, select.POLLIN)
                 continue
             connection = connections[descriptor]
             request = connection.recv(65536)
             started = time.monotonic_ns()
             if request:
-                answer(request, connection.sendall, started)
+                (http2[descriptor].answer if speaks_http2 else answer)(request, connection.sendall, started)
             else:
                 poll.unregister(descriptor)
                 connections.pop(descriptor).close()
@@ -98,4 +124,6 @@ with socket.create_server(address, family=family) as accepting:
     if kind == "asyncio":
         asyncio.run(serve_asyncio(accepting, tls))
     else:
-        serve_blocking(accepting, tls)
+        if tls and kind == "h2":
+            tls.set_alpn_protocols(["h2"])
+        serve_blocking(accepting, tls, kind == "h2")

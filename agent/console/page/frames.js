@@ -33,10 +33,14 @@ function run() {
   }
   painted.port2.postMessage(started);
   if (queues.size) request();
+  else delete document.body.dataset.drawing;
 }
 
+// While there is something to do, body[data-drawing] says that what is shown is not all of the last answer yet.
 function request() {
-  frame ||= requestAnimationFrame(run);
+  if (frame) return;
+  document.body.dataset.drawing = "";
+  frame = requestAnimationFrame(run);
 }
 
 // Instead of what the owner still had to do.
