@@ -54,11 +54,12 @@ std::uint64_t RequestWaits::random() {
 }
 
 void RequestWaits::advance(std::uint64_t now_ns) {
+    if (last_round_ns_ == 0) last_round_ns_ = now_ns;
     if (now_ns < last_round_ns_ + interval_ns) return;
     take_answers();
     if (under_way_ > 0) return;  // the sampler did not get a core: the next round stands for this one, too
     const auto passed_ns = std::min(now_ns - last_round_ns_, round_max_ns);
-    if (std::exchange(last_round_ns_, now_ns) == 0) return;
+    last_round_ns_ = now_ns;
     std::uint64_t open = 0;
     for (const auto& slot : slots_) {
         if (slot.span_id == 0) continue;
