@@ -189,11 +189,15 @@ bool Pipeline::identify(Transaction& transaction, std::uint32_t pid) {
 }
 
 void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
+    // what its thread waited in shows nothing where the thread did other work meanwhile, or another one answered
+    if (waits_ && transaction.phase_ns[static_cast<std::size_t>(Phase::blocked)] < 0) {
+        transaction.waits = {};
+        waits_->forget(transaction.trace.span_id, transaction.tid);
+    }
     const bool counts = identify(transaction, pid);
     links_.ended(transaction, counts);
     if (!counts) return forget_for_logs(transaction.trace.span_id);
     bump(stats_.transactions);
-    if (transaction.phase_ns[static_cast<std::size_t>(Phase::blocked)] < 0) transaction.waits = {};
     metrics_.observe(transaction);
     wait_metrics_->observe(transaction);
     if (!logs_.hold(transaction)) hand_on(transaction);

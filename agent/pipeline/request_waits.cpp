@@ -14,31 +14,49 @@ constexpr std::uint64_t round_max_ns = 1'000'000'000;
 RequestWaits::RequestWaits(std::shared_ptr<WaitQueues> queues, std::function<void()> wake)
     : queues_(std::move(queues)), wake_(std::move(wake)) {}
 
+RequestWaits::Slot* RequestWaits::find(std::uint64_t span_id, std::uint32_t tid) {
+    for (std::size_t i = 0; i < reach; ++i)
+        if (auto& slot = slots_[(tid + i) % slot_count]; slot.tid == tid && slot.span_id == span_id) return &slot;
+    return nullptr;
+}
+
+RequestWaits::Slot* RequestWaits::place_for(std::uint32_t tid) {
+    Slot* free = nullptr;
+    for (std::size_t i = 0; i < reach; ++i) {
+        auto& slot = slots_[(tid + i) % slot_count];
+        if (slot.tid == tid) return &slot;
+        if (slot.span_id == 0 && free == nullptr) free = &slot;
+    }
+    return free;
+}
+
 void RequestWaits::request_read(const RequestRead& read) {
-    auto& slot = slot_of(read.tid);
-    slot.span_id = read.request.trace.span_id;
-    slot.tid = read.tid;
-    slot.last = {};
-    slot.samples = {};
+    if (auto* slot = place_for(read.tid)) *slot = {read.request.trace.span_id, read.tid, {}, 0, {}};
+}
+
+void RequestWaits::forget(std::uint64_t span_id, std::uint32_t tid) {
+    if (auto* slot = find(span_id, tid)) slot->span_id = 0;
 }
 
 WaitSamples RequestWaits::take(std::uint64_t span_id, std::uint32_t tid, std::uint64_t answered_ns) {
     take_answers();
-    auto& slot = slot_of(tid);
-    if (slot.span_id != span_id || slot.tid != tid) return {};
-    if (slot.last.waited && slot.last.time_ns <= answered_ns)
-        slot.samples.add(*slot.last.waited, slot.last.order.stands_for_s);
-    slot.span_id = 0;
-    return slot.samples;
+    auto* slot = find(span_id, tid);
+    if (slot == nullptr) return {};
+    slot->span_id = 0;
+    if (slot->counted_ns > answered_ns) return {};
+    if (slot->last.waited && slot->last.time_ns <= answered_ns)
+        slot->samples.add(*slot->last.waited, slot->last.order.stands_for_s);
+    return slot->samples;
 }
 
 void RequestWaits::take_answers() {
     while (const auto* answer = queues_->answers.front()) {
-        auto& slot = slot_of(answer->order.tid);
-        if (slot.span_id == answer->order.span_id && slot.span_id != 0) {
-            // the one before was followed by another round: its request was still open then
-            if (slot.last.waited) slot.samples.add(*slot.last.waited, slot.last.order.stands_for_s);
-            slot.last = *answer;
+        if (auto* slot = find(answer->order.span_id, answer->order.tid)) {
+            if (slot->last.waited) {
+                slot->samples.add(*slot->last.waited, slot->last.order.stands_for_s);
+                slot->counted_ns = slot->last.time_ns;
+            }
+            slot->last = *answer;
         }
         queues_->answers.pop();
         --under_way_;

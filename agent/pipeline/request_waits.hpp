@@ -24,7 +24,10 @@ public:
 
     void request_read(const RequestRead& read);
     // What was found up to answered_ns, when the thread sent the answer's first byte.
+    // Nothing where looks at it that were counted came after that: the pipeline was far behind.
     WaitSamples take(std::uint64_t span_id, std::uint32_t tid, std::uint64_t answered_ns);
+    // Its transaction is complete, whoever answered: the thread that read it is looked at for it no more.
+    void forget(std::uint64_t span_id, std::uint32_t tid);
     // now_ns: CLOCK_MONOTONIC.
     void advance(std::uint64_t now_ns);
 
@@ -34,12 +37,16 @@ private:
         std::uint32_t tid = 0;
         // The answer is told somewhat later than it was sent: whether the last look was before it shows then.
         WaitAnswer last;
+        std::uint64_t counted_ns = 0;  // time of the newest look in `samples`
         WaitSamples samples;
     };
-    // Threads that share a slot are looked at by turns, as their requests come.
     static constexpr std::size_t slot_count = 1024;
+    static constexpr std::size_t reach = 16;  // slots from its own on that a thread may be in
 
-    Slot& slot_of(std::uint32_t tid) { return slots_[tid % slot_count]; }
+    // That of the request, null: there is none.
+    Slot* find(std::uint64_t span_id, std::uint32_t tid);
+    // For a new request of the thread; null: all that it may be in are taken, and it is not looked at.
+    Slot* place_for(std::uint32_t tid);
     void take_answers();
     std::uint64_t random();
 

@@ -63,6 +63,35 @@ TEST_F(RequestWaitsTest, ALookAfterTheAnswerDoesNotCount) {
     EXPECT_TRUE(waits_.take(7, 100, round + 4 * ms).empty());
 }
 
+// The pipeline was two rounds behind: what was counted may be of after the answer, too.
+TEST_F(RequestWaitsTest, WhereALookThatWasCountedCameTooLateThereIsNothing) {
+    read(7, 100);
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+        waits_.advance(i * round + 1);
+        answer(i * round + 1 * ms, WaitCause::network);
+    }
+    EXPECT_TRUE(waits_.take(7, 100, round + 2 * ms).empty());
+}
+
+TEST_F(RequestWaitsTest, ARequestThatAnotherThreadAnsweredIsForgotten) {
+    read(7, 100);
+    EXPECT_TRUE(waits_.take(7, 101, 2 * ms).empty());
+    waits_.forget(8, 100);  // another one
+    waits_.advance(round + 1);
+    EXPECT_EQ(answer(round + 1 * ms, WaitCause::sleep), 1u);
+    waits_.forget(7, 100);
+    waits_.advance(2 * round + 1);
+    EXPECT_EQ(answer(2 * round + 1 * ms, WaitCause::sleep), 0u);
+}
+
+TEST_F(RequestWaitsTest, ThreadsWhoseNumbersFallTogetherAreAllLookedAt) {
+    for (std::uint32_t i = 0; i < 8; ++i) read(1 + i, 100 + 1024 * i);
+    waits_.advance(round + 1);
+    EXPECT_EQ(answer(round + 1 * ms, WaitCause::lock), 8u);
+    for (std::uint32_t i = 0; i < 8; ++i)
+        EXPECT_EQ(count(waits_.take(1 + i, 100 + 1024 * i, 2 * round), WaitCause::lock), 1u);
+}
+
 TEST_F(RequestWaitsTest, WhoRanIsNotCounted) {
     read(7, 100);
     waits_.advance(round + 1);
