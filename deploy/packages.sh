@@ -2,11 +2,11 @@
 # Debian packages that building, testing and the demo need, and how missing ones are installed. Sourced.
 
 # shellcheck disable=SC2034  # used by those who source this
-build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev libcapstone-dev zlib1g-dev liburing-dev
+build_packages=(g++ cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev libzydis-dev zlib1g-dev liburing-dev
     libnghttp2-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev libre2-dev libssl-dev libboost-json1.81-dev libzstd-dev
     libcurl4-openssl-dev libseccomp-dev libprotozero-dev libsnappy-dev)
 # shellcheck disable=SC2034  # what the built program loads: deploy/Dockerfile
-runtime_packages=(ca-certificates libbpf1 libelf1 libcapstone4 libboost-json1.81.0 libcurl4 libzstd1 zlib1g libsnappy1v5 libre2-9
+runtime_packages=(ca-certificates libbpf1 libelf1 libzydis4.0 libboost-json1.81.0 libcurl4 libzstd1 zlib1g libsnappy1v5 libre2-9
     libssl3 libnghttp2-14 libyaml-cpp0.7 libprometheus-cpp-core1.0 libseccomp2 liburing2 libstdc++6)
 # shellcheck disable=SC2034
 demo_packages=(nginx-light python3)  # and node: nodejs, unless there is one

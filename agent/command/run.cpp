@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "agent/command/commands.hpp"
 #include "agent/command/delivery_metrics.hpp"
 #include "agent/command/endpoint_table.hpp"
+#include "agent/command/process_memory.hpp"
 #include "agent/command/run_privileges.hpp"
 #include "agent/command/terminal.hpp"
 #include "agent/privilege/service_manager.hpp"
@@ -68,13 +68,6 @@ private:
     const Clock::time_point started_;
     EndpointTable table_;
 };
-
-// What a scrape or a reading of all processes needs for a moment goes back at once: fixed thresholds, since glibc's own
-// grow to 32 MiB. Heaps stay one per thread: none waits for the pipeline's.
-void use_little_memory() {
-    ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
-    ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
-}
 
 void greet(const Agent& agent, const Config& config, const std::vector<Feature>& features) {
     const auto url = config.http.tls.scheme() + agent.address();
@@ -146,6 +139,7 @@ int run_command(const Config& config, const ConfigRequest& request) {
     greet(**agent, config, features);
     (*agent)->watch_config(request, config, reload.fd());
     privileges.filter();
+    release_startup_memory();
     manager.ready("watches this machine; metrics: " + (config.http.tls.scheme() + (*agent)->address()) + "/metrics");
 
     Display display(config.interval_s);

@@ -1,6 +1,6 @@
 #include "agent/probe/tls/prologue.hpp"
 
-#include <capstone/capstone.h>
+#include <Zydis/Zydis.h>
 
 #include <algorithm>
 #include <array>
@@ -9,106 +9,103 @@ namespace sonde {
 namespace {
 
 constexpr unsigned instructions_max = 32;  // a prologue is shorter
-// argument registers in order; each name covers its narrower parts
-using Names = std::array<x86_reg, 4>;
-constexpr Names rax{X86_REG_RAX, X86_REG_EAX, X86_REG_AX, X86_REG_AL};
-constexpr Names rbx{X86_REG_RBX, X86_REG_EBX, X86_REG_BX, X86_REG_BL};
-constexpr Names rcx{X86_REG_RCX, X86_REG_ECX, X86_REG_CX, X86_REG_CL};
-constexpr Names rdx{X86_REG_RDX, X86_REG_EDX, X86_REG_DX, X86_REG_DL};
-constexpr Names rdi{X86_REG_RDI, X86_REG_EDI, X86_REG_DI, X86_REG_DIL};
-constexpr Names rsi{X86_REG_RSI, X86_REG_ESI, X86_REG_SI, X86_REG_SIL};
-constexpr std::array<Names, 4> arguments_of_system_v{rdi, rsi, rdx, rcx};
-constexpr std::array<Names, 4> arguments_of_go{rax, rbx, rcx, rdi};
+// argument registers in order
+constexpr std::array<ZydisRegister, 4> arguments_of_system_v{ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDX,
+                                                             ZYDIS_REGISTER_RCX};
+constexpr std::array<ZydisRegister, 4> arguments_of_go{ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_RBX, ZYDIS_REGISTER_RCX,
+                                                       ZYDIS_REGISTER_RDI};
+
+struct Instruction {
+    ZydisDecodedInstruction decoded;
+    std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
+
+    [[nodiscard]] std::size_t size() const { return decoded.length; }
+    [[nodiscard]] bool is(ZydisMnemonic mnemonic) const { return decoded.mnemonic == mnemonic; }
+    [[nodiscard]] bool is_return() const { return is(ZYDIS_MNEMONIC_RET); }
+    [[nodiscard]] bool is_call() const { return is(ZYDIS_MNEMONIC_CALL); }
+    [[nodiscard]] bool is_plain_jump() const { return is(ZYDIS_MNEMONIC_JMP); }
+    [[nodiscard]] bool is_conditional_jump() const { return decoded.meta.category == ZYDIS_CATEGORY_COND_BR; }
+    [[nodiscard]] bool is_relative() const {
+        return decoded.operand_count_visible == 1 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+               operands[0].imm.is_relative;
+    }
+    // Any but REX, which is part of the operands.
+    [[nodiscard]] bool has_prefix() const {
+        const auto* prefixes = decoded.raw.prefixes;
+        return std::any_of(prefixes, prefixes + decoded.raw.prefix_count,
+                           [](const auto& prefix) { return (prefix.value & 0xf0) != 0x40; });
+    }
+    // Any part of it.
+    [[nodiscard]] bool writes(ZydisRegister reg) const {
+        return std::any_of(operands.begin(), operands.begin() + decoded.operand_count, [&](const auto& operand) {
+            return operand.type == ZYDIS_OPERAND_TYPE_REGISTER && (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+                   ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, operand.reg.value) == reg;
+        });
+    }
+    [[nodiscard]] bool writes_argument(unsigned arguments, CallingConvention convention) const {
+        const auto& registers = convention == CallingConvention::go ? arguments_of_go : arguments_of_system_v;
+        return std::any_of(registers.begin(), registers.begin() + arguments, [&](auto reg) { return writes(reg); });
+    }
+};
 
 class Disassembler {
 public:
-    Disassembler() {
-        good_ = cs_open(CS_ARCH_X86, CS_MODE_64, &handle_) == CS_ERR_OK;
-        if (good_) cs_option(handle_, CS_OPT_DETAIL, CS_OPT_ON);
-        if (good_) instruction_ = cs_malloc(handle_);
+    explicit Disassembler(std::span<const std::byte> code) : code_(code) {
+        good_ = ZYAN_SUCCESS(ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64));
     }
-    ~Disassembler() {
-        if (instruction_ != nullptr) cs_free(instruction_, 1);
-        if (good_) cs_close(&handle_);
+    // Null at the end, or where the bytes are no instruction. Valid until the next call.
+    const Instruction* next() {
+        const auto left = code_.subspan(position_);
+        if (!good_ || left.empty() ||
+            !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder_, left.data(), left.size(), &instruction_.decoded,
+                                                 instruction_.operands.data())))
+            return nullptr;
+        position_ += instruction_.size();
+        return &instruction_;
     }
-    Disassembler(const Disassembler&) = delete;
-    Disassembler& operator=(const Disassembler&) = delete;
-
-    void begin(std::span<const std::byte> code) {
-        at_ = reinterpret_cast<const std::uint8_t*>(code.data());
-        left_ = code.size();
-        address_ = 0;
-    }
-    // Null at the end, or where the bytes are no instruction.
-    const cs_insn* next() {
-        if (instruction_ == nullptr || left_ == 0) return nullptr;
-        return cs_disasm_iter(handle_, &at_, &left_, &address_, instruction_) ? instruction_ : nullptr;
-    }
-    [[nodiscard]] bool writes_argument(const cs_insn& insn, unsigned arguments, CallingConvention convention) const {
-        const auto& arguments_in = convention == CallingConvention::go ? arguments_of_go : arguments_of_system_v;
-        cs_regs read, written;
-        std::uint8_t reads = 0, writes = 0;
-        if (cs_regs_access(handle_, &insn, read, &reads, written, &writes) != CS_ERR_OK) return true;
-        for (unsigned i = 0; i < arguments; ++i)
-            for (const auto reg : arguments_in[i])
-                if (std::find(written, written + writes, reg) != written + writes) return true;
-        return false;
-    }
-    [[nodiscard]] bool in_group(const cs_insn& insn, std::uint8_t group) const {
-        return cs_insn_group(handle_, &insn, group);
-    }
-    [[nodiscard]] std::size_t left() const { return left_; }
+    // Distance from the start of the code to what comes next.
+    [[nodiscard]] std::size_t position() const { return position_; }
+    [[nodiscard]] bool at_end() const { return position_ == code_.size(); }
 
 private:
-    csh handle_ = 0;
-    cs_insn* instruction_ = nullptr;
-    const std::uint8_t* at_ = nullptr;
-    std::size_t left_ = 0;
-    std::uint64_t address_ = 0;
+    const std::span<const std::byte> code_;
+    ZydisDecoder decoder_;
+    Instruction instruction_;
+    std::size_t position_ = 0;
     bool good_ = false;
 };
 
-bool is_relative(const cs_insn& insn) {
-    const auto& x86 = insn.detail->x86;
-    return x86.op_count == 1 && x86.operands[0].type == X86_OP_IMM;
-}
-
-bool is_conditional_jump(const Disassembler& d, const cs_insn& insn) {
-    return d.in_group(insn, CS_GRP_JUMP) && insn.id != X86_INS_JMP && is_relative(insn);
-}
-
 // What uprobes emulate, without prefixes.
-bool is_emulated(const Disassembler& d, const cs_insn& insn) {
-    const auto& x86 = insn.detail->x86;
-    if (x86.prefix[0] != 0 || x86.prefix[1] != 0 || x86.prefix[2] != 0) return false;
-    switch (insn.id) {
-        case X86_INS_PUSH:
-            return x86.op_count == 1 && x86.operands[0].type == X86_OP_REG;
-        case X86_INS_CALL:
-        case X86_INS_JMP:
-            return is_relative(insn);
-        case X86_INS_JRCXZ:
-        case X86_INS_JECXZ:
-        case X86_INS_LOOP:
-        case X86_INS_LOOPE:
-        case X86_INS_LOOPNE:
+bool is_emulated(const Instruction& insn) {
+    if (insn.has_prefix()) return false;
+    switch (insn.decoded.mnemonic) {
+        case ZYDIS_MNEMONIC_PUSH:
+            return insn.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
+        case ZYDIS_MNEMONIC_CALL:
+        case ZYDIS_MNEMONIC_JMP:
+            return insn.is_relative();
+        case ZYDIS_MNEMONIC_JRCXZ:
+        case ZYDIS_MNEMONIC_JECXZ:
+        case ZYDIS_MNEMONIC_LOOP:
+        case ZYDIS_MNEMONIC_LOOPE:
+        case ZYDIS_MNEMONIC_LOOPNE:
             return false;
         default:
-            return is_conditional_jump(d, insn);
+            return insn.is_conditional_jump() && insn.is_relative();
     }
 }
 
 std::optional<std::int64_t> callee(std::span<const std::byte> code, unsigned arguments) {
-    Disassembler d;
-    d.begin(code);
+    Disassembler d(code);
     for (unsigned i = 0; i < instructions_max; ++i) {
         const auto* insn = d.next();
-        if (insn == nullptr) return {};
-        if ((insn->id == X86_INS_CALL || insn->id == X86_INS_JMP) && is_relative(*insn))
-            return insn->detail->x86.operands[0].imm;  // the code stands at address 0
-        if (d.in_group(*insn, CS_GRP_RET) || insn->id == X86_INS_CALL || insn->id == X86_INS_JMP) return {};
+        if (insn == nullptr || insn->is_return()) return {};
+        if (insn->is_call() || insn->is_plain_jump()) {
+            if (!insn->is_relative()) return {};
+            return static_cast<std::int64_t>(d.position()) + insn->operands[0].imm.value.s;
+        }
         if (arguments > 0 &&
-            (d.in_group(*insn, CS_GRP_JUMP) || d.writes_argument(*insn, arguments, CallingConvention::system_v)))
+            (insn->is_conditional_jump() || insn->writes_argument(arguments, CallingConvention::system_v)))
             return {};
     }
     return {};
@@ -117,24 +114,21 @@ std::optional<std::int64_t> callee(std::span<const std::byte> code, unsigned arg
 }  // namespace
 
 bool starts_cheaply(std::span<const std::byte> code) {
-    Disassembler d;
-    d.begin(code);
+    Disassembler d(code);
     const auto* insn = d.next();
-    return insn != nullptr && is_emulated(d, *insn);
+    return insn != nullptr && is_emulated(*insn);
 }
 
 std::size_t cheap_entry(std::span<const std::byte> code, unsigned arguments, CallingConvention convention) {
-    Disassembler d;
-    d.begin(code);
-    std::size_t distance = 0;
+    Disassembler d(code);
     for (unsigned i = 0; i < instructions_max; ++i) {
+        const auto start = d.position();
         const auto* insn = d.next();
         if (insn == nullptr) return 0;
-        if (is_emulated(d, *insn)) return distance;
+        if (is_emulated(*insn)) return start;
         // beyond any other branch the rest is not reached on every path
-        if (d.in_group(*insn, CS_GRP_JUMP) || d.in_group(*insn, CS_GRP_RET) || d.in_group(*insn, CS_GRP_CALL)) return 0;
-        if (d.writes_argument(*insn, arguments, convention)) return 0;
-        distance += insn->size;
+        if (insn->is_conditional_jump() || insn->is_plain_jump() || insn->is_return() || insn->is_call()) return 0;
+        if (insn->writes_argument(arguments, convention)) return 0;
     }
     return 0;
 }
@@ -144,15 +138,13 @@ std::optional<std::int64_t> first_callee(std::span<const std::byte> code) { retu
 std::optional<std::int64_t> forwarded_callee(std::span<const std::byte> code) { return callee(code, 4); }
 
 std::optional<std::vector<std::size_t>> returns(std::span<const std::byte> code) {
-    Disassembler d;
-    d.begin(code);
+    Disassembler d(code);
     std::vector<std::size_t> found;
-    std::size_t distance = 0;
-    while (d.left() > 0) {
+    while (!d.at_end()) {
+        const auto start = d.position();
         const auto* insn = d.next();
         if (insn == nullptr) return {};
-        if (d.in_group(*insn, CS_GRP_RET)) found.push_back(distance);
-        distance += insn->size;
+        if (insn->is_return()) found.push_back(start);
     }
     return found;
 }
