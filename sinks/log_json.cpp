@@ -1,7 +1,6 @@
 #include "sinks/log_json.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace sonde {
 namespace {
@@ -18,12 +17,11 @@ void append_level(LineBuffer& line, Severity severity) {
     line.character('"');
 }
 
-// Two digits are all that a confidence means.
 void append_match(LineBuffer& line, LogMatch match, float confidence) {
     line.literal(",\"match\":\"");
     line.text(to_string(match));
     line.literal("\",\"confidence\":");
-    line.number(std::round(static_cast<double>(confidence) * 100) / 100);
+    line.number(readable_confidence(confidence));
 }
 
 void append_named(LineBuffer& line, std::string_view prefix, std::string_view text) {

@@ -78,6 +78,8 @@ public:
     DiscoveryRules::Decision decide(const ProcessPtr& process, std::uint16_t port,
                                     const KubernetesContainerPtr& container = nullptr);
     void adopt(std::shared_ptr<const DiscoveryRules> rules);
+    // There are rules: not everything is watched, or some of it is named.
+    [[nodiscard]] bool any() const { return rules_->any(); }
 
 private:
     static constexpr std::size_t entries = 1024;  // a power of two

@@ -30,7 +30,8 @@ struct ConnClose {
     std::uint64_t bytes_sent = 0;
     std::uint32_t rtt_us = 0;
     std::uint32_t retransmits = 0;
-    int error = 0;  // errno of the socket, 0: closed in order
+    int error = 0;     // errno of the socket, 0: closed in order
+    bool tls = false;  // the TLS library let go of the connection: no plaintext follows
 };
 
 struct ThreadClock {

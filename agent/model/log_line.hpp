@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,6 +23,9 @@ constexpr std::array<std::string_view, log_match_count> log_match_names{"none", 
 constexpr std::string_view to_string(LogMatch match) { return log_match_names[static_cast<std::size_t>(match)]; }
 // A line with this match is attached to one request.
 constexpr bool is_attached(LogMatch match) { return match != LogMatch::none && match != LogMatch::candidates; }
+
+// Two digits are all that a confidence means: 0.9, where the float is 0.89999998.
+inline double readable_confidence(float confidence) { return std::round(static_cast<double>(confidence) * 100) / 100; }
 
 // A line of a transaction: what its reader wants to see first; the log line itself holds the rest.
 struct TransactionLog {

@@ -45,6 +45,9 @@ struct Connection {
     bool response_fin = false;
     bool has_gap = false;  // requests that expect their response at gap_ack are ambiguous
     std::uint32_t gap_ack = 0;
+    // The socket has gone, and plaintext may yet be told of: last_event_ns is when anything was.
+    bool closing = false;
+    int close_error = 0;    // with closing
     bool stray = false;     // bytes of a response were seen where none can begin
     bool has_read = false;  // last SocketRead, for heads that were not complete when it came
     SocketRead last_read;

@@ -9,6 +9,12 @@ namespace {
 
 constexpr std::size_t spare_max = 1024;
 
+// A TLS library tells of what it wrote when its call returns. On a loopback the peer that has left answers such a write
+// with a reset, and the socket is gone by then: the end comes before what preceded it.
+constexpr std::uint64_t plaintext_late_ns = 250'000'000;
+
+bool waits_for_response(const Connection& c) { return !c.pending.empty() || (c.http2 && c.http2->open_streams() > 0); }
+
 }  // namespace
 
 ConnectionTracker::ConnectionTracker(const TrackerLimits& limits, Deliver deliver, WebSocketEvents* websockets)
@@ -147,11 +153,24 @@ void ConnectionTracker::on(const ConnClose& event) {
     const auto at = connections_.find(event.cookie);
     if (at == connections_.end()) return;
     auto& c = *at->second;
+    if (c.tls && !event.tls && waits_for_response(c)) {
+        c.closing = true;
+        c.close_error = event.error;
+        c.last_event_ns = event.time_ns;
+        return;
+    }
+    close(at, event);
+}
+
+void ConnectionTracker::close(Table::iterator at, const ConnClose& event) {
+    auto& c = *at->second;
+    auto end = event;
+    if (c.closing) end.error = c.close_error;
     if (c.state == Connection::State::http2)
-        http2_.on(c, event);
+        http2_.on(c, end);
     else if (c.state == Connection::State::http1 || c.state == Connection::State::switching)
-        http1_.on(c, event);
-    end_websocket(c, event.time_ns);
+        http1_.on(c, end);
+    end_websocket(c, end.time_ns);
     release(at);
 }
 
@@ -159,6 +178,10 @@ void ConnectionTracker::tick(std::uint64_t now_ns) {
     for (auto at = connections_.begin(); at != connections_.end();) {
         const auto here = at++;
         auto& c = *here->second;
+        if (c.closing && now_ns > c.last_event_ns + plaintext_late_ns) {
+            close(here, {.cookie = here->first, .time_ns = c.last_event_ns});
+            continue;
+        }
         if (c.state == Connection::State::http1) http1_.tick(c, now_ns);
         if (c.state == Connection::State::http2) http2_.tick(c, now_ns);
         if (c.local.family == AF_UNIX && c.pending.empty() && now_ns > c.last_event_ns + limits_.silent_unix_ns) {
@@ -169,6 +192,10 @@ void ConnectionTracker::tick(std::uint64_t now_ns) {
 }
 
 void ConnectionTracker::finish() {
+    for (auto at = connections_.begin(); at != connections_.end();) {
+        const auto here = at++;
+        if (here->second->closing) close(here, {.cookie = here->first, .time_ns = here->second->last_event_ns});
+    }
     for (auto& [cookie, connection] : connections_)
         if (connection->state == Connection::State::http1)
             http1_.finish(*connection);

@@ -52,6 +52,7 @@ public:
 private:
     using Table = std::unordered_map<std::uint64_t, std::unique_ptr<Connection>>;
 
+    void close(Table::iterator at, const ConnClose& event);
     Connection& find(std::uint64_t cookie, std::uint64_t time_ns, bool is_server);
     void release(Table::iterator at);
     void end_websocket(Connection& c, std::uint64_t now_ns);

@@ -61,6 +61,7 @@ std::optional<Event> decode_close(std::span<const std::byte> record) {
     event.rtt_us = raw.rtt_us;
     event.retransmits = raw.retransmits;
     event.error = raw.error;
+    event.tls = (raw.h.flags & SONDE_FLAG_TLS) != 0;
     return event;
 }
 

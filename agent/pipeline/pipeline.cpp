@@ -143,10 +143,20 @@ void Pipeline::on_record(std::span<const std::byte> record) {
 
 void Pipeline::request_read(const RequestRead& read) {
     links_.request_read(read);
-    if (read.pid == options_.self_pid) return;
+    if (read.pid == options_.self_pid || !is_watched(read)) return;
     for (auto* watch : watches_) watch->process_serves(read.pid);
     if (waits_) waits_->request_read(read);
     if (auto* joined = logs_.observer()) joined->request_read(read);
+}
+
+// What nobody watches has its log writes left alone, too.
+bool Pipeline::is_watched(const RequestRead& read) {
+    if (!discovery_.any()) return true;
+    const auto process = processes_.find(read.pid);
+    KubernetesContainerPtr container;
+    if (kubernetes_ && process && !process->container_id.empty())
+        container = kubernetes_->container(process->container_id);
+    return discovery_.decide(process, read.server.port, container).watched;
 }
 
 void Pipeline::response_began(Transaction& request, const ThreadClock& by, std::uint64_t time_ns) {

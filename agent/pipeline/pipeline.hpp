@@ -135,6 +135,7 @@ private:
     void opened(WebSocketSession& session) override;
     void moved(const WebSocketSession& session, bool outgoing, const WebSocketSession::Moved& moved) override;
     void closed(const WebSocketSession& session, Transaction& transaction) override;
+    bool is_watched(const RequestRead& read);
     // Fills in process, service and route. False: it is sonde's own, or of a process that nobody watches.
     bool identify(Transaction& transaction, std::uint32_t pid);
     bool redact(LogLine& line);

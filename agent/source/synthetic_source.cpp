@@ -60,9 +60,10 @@ void SyntheticSource::conn_open(std::uint64_t cookie, std::uint64_t time_ns, boo
     push(&open, sizeof open);
 }
 
-void SyntheticSource::conn_close(std::uint64_t cookie, std::uint64_t time_ns, int error) {
+void SyntheticSource::conn_close(std::uint64_t cookie, std::uint64_t time_ns, int error, bool tls) {
     sonde_conn_close close{};
     close.h = header_of(SONDE_REC_CONN_CLOSE, sizeof close, cookie, time_ns);
+    close.h.flags = tls ? SONDE_FLAG_TLS : 0;
     close.error = error;
     push(&close, sizeof close);
 }
@@ -72,7 +73,7 @@ void SyntheticSource::head(const Segment& segment) {
     const auto type = segment.request ? SONDE_REC_REQUEST_HEAD : SONDE_REC_RESPONSE_HEAD;
     const auto captured = segment.bytes.substr(0, SONDE_CAPTURE_MAX);
     head.h = header_of(type, sizeof head + captured.size(), segment.cookie, segment.time_ns);
-    head.h.flags = segment.continued ? SONDE_FLAG_CONTINUED : 0;
+    head.h.flags = (segment.continued ? SONDE_FLAG_CONTINUED : 0) | (segment.tls ? SONDE_FLAG_TLS : 0);
     head.seq = segment.seq;
     head.ack = segment.ack;
     head.captured = static_cast<std::uint16_t>(captured.size());

@@ -25,6 +25,7 @@ public:
         std::string_view bytes;
         std::uint32_t length = 0;  // 0: as many as there are bytes
         bool continued = false;
+        bool tls = false;  // plaintext
         std::uint8_t tcp_flags = SONDE_TCP_PSH;
         sonde_thread_clock thread{};      // of the sender; tgid 0: not known
         const Segment* before = nullptr;  // heads: progress that goes with this one
@@ -33,7 +34,8 @@ public:
     explicit SyntheticSource(std::int64_t realtime_offset_ns = 0) : realtime_offset_ns_(realtime_offset_ns) {}
 
     void conn_open(std::uint64_t cookie, std::uint64_t time_ns, bool server, std::uint16_t server_port);
-    void conn_close(std::uint64_t cookie, std::uint64_t time_ns, int error = 0);
+    // tls: by the TLS library, not by the socket.
+    void conn_close(std::uint64_t cookie, std::uint64_t time_ns, int error = 0, bool tls = false);
     void head(const Segment& segment);
     void request(Segment segment) { segment.request = true, head(segment); }
     void response(Segment segment) { segment.request = false, head(segment); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 #include <utility>
 
 namespace sonde {
@@ -251,14 +252,28 @@ bool BatchSender::divert(const Batch& batch) {
 // The last thing that can be done for a record is to say that it is gone.
 void BatchSender::lost(DropReason reason, std::uint64_t records) {
     stats_.dropped_for(reason) += records;
-    lost_since_said_ += records;
+    unsaid_[static_cast<std::size_t>(reason)] += records;
     const auto now = parts_.clock().steady_ms;
     if (said_ && now - said_ms_ < say_every_ms) return;
-    parts_.announce("sonde: sink " + parts_.name + ": " + std::to_string(std::exchange(lost_since_said_, 0)) +
-                    " records are lost (" + std::string(drop_reason_names[static_cast<std::size_t>(reason)]) +
-                    "): " + last_error_);
+    say_losses();
     said_ = true;
     said_ms_ = now;
+}
+
+// "3 records are lost (rejected): …", "5 records are lost (3 expired, 2 shutdown): …"
+void BatchSender::say_losses() {
+    const auto sum = std::accumulate(unsaid_.begin(), unsaid_.end(), std::uint64_t{0});
+    if (sum == 0) return;
+    std::string reasons;
+    for (std::size_t i = 0; i < unsaid_.size(); ++i) {
+        const auto count = std::exchange(unsaid_[i], 0);
+        if (count == 0) continue;
+        if (!reasons.empty()) reasons += ", ";
+        if (count != sum) reasons += std::to_string(count) + " ";
+        reasons += drop_reason_names[i];
+    }
+    parts_.announce("sonde: sink " + parts_.name + ": " + std::to_string(sum) + " records are lost (" + reasons +
+                    "): " + last_error_);
 }
 
 void BatchSender::finish(std::chrono::steady_clock::time_point deadline) {
@@ -276,10 +291,7 @@ void BatchSender::finish(std::chrono::steady_clock::time_point deadline) {
         memory_.pop_front();
         give_up(batch, DropReason::shutdown);
     }
-    if (lost_since_said_ > 0) {
-        said_ = false;
-        lost(DropReason::shutdown, 0);
-    }
+    say_losses();
 }
 
 ExportStats& BatchSender::stats() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -104,6 +105,7 @@ private:
     bool divert(const Batch& batch);
     void spool_memory();
     void lost(DropReason reason, std::uint64_t records);
+    void say_losses();
     void collect_spool_losses();
     void announce_recovery();
 
@@ -117,8 +119,8 @@ private:
     ExportStats stats_;
     std::string last_error_;
     bool able_ = true;
-    std::uint64_t lost_since_said_ = 0;
-    std::uint64_t said_ms_ = 0;  // steady: the last line about losses
+    std::array<std::uint64_t, drop_reason_names.size()> unsaid_{};  // records lost that no line has told of
+    std::uint64_t said_ms_ = 0;                                     // steady: the last line about losses
     bool said_ = false;
 };
 

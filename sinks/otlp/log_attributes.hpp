@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -8,6 +7,7 @@
 #include <string_view>
 
 #include "agent/model/log_line.hpp"
+#include "sinks/otlp/used_keys.hpp"
 
 namespace sonde {
 
@@ -45,20 +45,14 @@ void visit_value(const LogAttribute& attribute, Visitor&& visitor) {
 template <typename Visitor>
 std::uint32_t visit_log_attributes(const LogLine& line, Visitor&& visitor) {
     const auto& record = line.record;
-    std::array<std::string_view, LogRecord::max_attributes + 16> used{};
-    std::size_t used_count = 0;
-    const auto fresh = [&](std::string_view key) {
-        if (std::find(used.begin(), used.begin() + used_count, key) != used.begin() + used_count) return false;
-        used[used_count++] = key;
-        return true;
-    };
+    UsedKeys<LogRecord::max_attributes + 16> used;
     const auto text = [&](std::string_view key, std::string_view value) {
-        if (!value.empty() && fresh(key)) visitor.text(key, value);
+        if (!value.empty() && used.take(key)) visitor.text(key, value);
     };
     text("log.file.path", record.source.path);
     if (record.source.stream != LogStream::none)
         text("log.iostream", record.source.stream == LogStream::out ? "stdout" : "stderr");
-    if (record.source.tid != 0 && fresh("thread.id")) visitor.integer("thread.id", record.source.tid);
+    if (record.source.tid != 0 && used.take("thread.id")) visitor.integer("thread.id", record.source.tid);
     text("thread.name", record.thread);
     text("exception.type", record.exception.type);
     text("exception.message", record.exception.message);
@@ -67,13 +61,13 @@ std::uint32_t visit_log_attributes(const LogLine& line, Visitor&& visitor) {
     text("sonde.logger", record.logger);
     text("sonde.log.format", to_string(record.format));
     text("sonde.match", to_string(line.match));
-    if (line.match != LogMatch::none && fresh("sonde.confidence"))
-        visitor.number("sonde.confidence", static_cast<double>(line.confidence));
+    if (line.match != LogMatch::none && used.take("sonde.confidence"))
+        visitor.number("sonde.confidence", readable_confidence(line.confidence));
     text("sonde.request_id", record.request_id);
     auto left_out = record.attributes_dropped;
     for (const auto& attribute : record.attributes) {
         if (attribute.type == AttributeType::null) continue;  // no value: nothing to say
-        if (attribute.key.empty() || !fresh(attribute.key)) {
+        if (attribute.key.empty() || !used.take(attribute.key)) {
             ++left_out;
             continue;
         }

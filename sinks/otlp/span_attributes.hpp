@@ -9,7 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "agent/model/log_line.hpp"
 #include "agent/model/transaction.hpp"
+#include "sinks/otlp/used_keys.hpp"
 
 namespace sonde {
 
@@ -41,14 +43,17 @@ std::string_view address_text(const Endpoint& endpoint, std::array<char, INET6_A
 std::string_view host_without_port(std::string_view host);
 
 // Calls text(key, value) and integer(key, value) and number(key, value) for each attribute that was observed, by the
-// semantic conventions for HTTP spans (1.27) and, where they have no name, as sonde.*.
+// semantic conventions for HTTP spans (1.27) and, where they have no name, as sonde.*; then for the chosen fields of
+// its log lines, by their own names.
 template <typename Visitor>
 void visit_span_attributes(const Transaction& transaction, Visitor&& visitor) {
+    constexpr std::size_t own_keys = 32 + phase_count;
+    UsedKeys<own_keys + TransactionLogs::attributes_max> used;
     const auto text = [&](std::string_view key, std::string_view value) {
-        if (!value.empty()) visitor.text(key, value);
+        if (!value.empty() && used.take(key)) visitor.text(key, value);
     };
     const auto integer = [&](std::string_view key, std::int64_t value) {
-        if (value >= 0) visitor.integer(key, value);
+        if (value >= 0 && used.take(key)) visitor.integer(key, value);
     };
     const bool server = transaction.side == Side::server;
     if (is_known_method(transaction.method)) {
@@ -90,7 +95,20 @@ void visit_span_attributes(const Transaction& transaction, Visitor&& visitor) {
     for (std::size_t i = 0; i < phase_count; ++i) integer(phases[i], transaction.phase_ns[i]);
     text("sonde.request_id", transaction.trace.request_id);
     if (transaction.peer) text("peer.service", transaction.peer->service);
-    if (transaction.sample_weight != 1) visitor.number("sonde.sample_weight", transaction.sample_weight);
+    if (transaction.sample_weight != 1 && used.take("sonde.sample_weight"))
+        visitor.number("sonde.sample_weight", transaction.sample_weight);
+    if (transaction.logs)
+        for (const auto& [key, value] : transaction.logs->attributes) text(key, value);
+}
+
+// The same for a log line as an event of its span.
+template <typename Visitor>
+void visit_event_attributes(const TransactionLog& line, Visitor&& visitor) {
+    visitor.text("log.severity", to_string(line.severity));
+    visitor.text("log.message", line.message);
+    visitor.text("sonde.match", to_string(line.match));
+    visitor.number("sonde.confidence", readable_confidence(line.confidence));
+    if (line.cut) visitor.boolean("sonde.log.cut", true);
 }
 
 // k8s.deployment.name and the like; empty: the conventions have no name for it.

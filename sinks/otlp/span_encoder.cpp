@@ -4,6 +4,23 @@
 #include "sinks/otlp/span_attributes.hpp"
 
 namespace sonde {
+namespace {
+
+// Span.Event: the lines that were written while the request was served, named as OpenTelemetry's bridges for loggers
+// name theirs.
+template <typename Fields>
+void write_events(Fields& span, const TransactionLogs& logs) {
+    if (!logs.lines.empty())
+        span.messages(11, "events", logs.lines.size(), [&](auto& event, std::size_t i) {
+            const auto& line = logs.lines[i];
+            event.fixed64(1, "timeUnixNano", line.time_ns);
+            event.text(2, "name", "log");
+            event.attributes(3, "attributes", [&](auto&& visitor) { visit_event_attributes(line, visitor); });
+        });
+    if (logs.dropped > 0) span.uint32(12, "droppedEventsCount", logs.dropped);
+}
+
+}  // namespace
 
 const SpanEncoder::Ids& SpanEncoder::ids_of(const Transaction& transaction) {
     const auto span = transaction.trace.span_id != 0 ? transaction.trace.span_id : random_() | 1;
@@ -53,6 +70,7 @@ bool SpanEncoder::add(const Record& record) {
             span.fixed64(7, "startTimeUnixNano", transaction->time_ns);
             span.fixed64(8, "endTimeUnixNano", transaction->time_ns + transaction->duration_ns);
             span.attributes(9, "attributes", [&](auto&& visitor) { visit_span_attributes(*transaction, visitor); });
+            if (transaction->logs) write_events(span, *transaction->logs);
             span.message(15, "status", [&](auto& status) {
                 if (status_of(*transaction) == SpanStatus::error)
                     status.enumeration(3, "code", static_cast<std::int32_t>(SpanStatus::error));

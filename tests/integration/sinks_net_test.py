@@ -251,7 +251,7 @@ class NetworkSinkTest(unittest.TestCase):
         spool = self.directory / "spool"
         argv = [DRIVER, "http", receiver.url, str(spool), "1000000", "20"]
         chance = random.Random(4711)
-        for life in range(40):
+        for life in range(100):
             receiver.refuse = chance.random() < 0.6  # 500: everything goes to the spool
             process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(chance.uniform(0.05, 0.3))
@@ -266,7 +266,7 @@ class NetworkSinkTest(unittest.TestCase):
         lost = receiver.refused_twice - set(receiver.taken)
         self.assertEqual(lost, set())
         twice = sum(count > 1 for count in receiver.taken.values())
-        print(f"40 kills: {len(receiver.taken)} batches taken, {len(receiver.refused_twice)} of them after more than one "
+        print(f"100 kills: {len(receiver.taken)} batches taken, {len(receiver.refused_twice)} of them after more than one "
               f"refusal, {twice} twice")
 
 

@@ -1,5 +1,5 @@
-"""A QEMU guest without disk or network: one kernel, an initramfs with busybox, sonde and http_pair, all output on the
-serial line."""
+"""A QEMU guest without disk or network: one kernel, an initramfs with busybox, sonde and what drives it, all output on
+the serial line."""
 
 import os
 import pathlib
@@ -18,7 +18,8 @@ def libraries(binary):
     return [pathlib.Path(path) for path in re.findall(r"(?:=> |^\s*)(/\S+)", words, re.MULTILINE)]
 
 
-def initramfs(target, sonde, http_pair):
+def initramfs(target, sonde, programs):
+    """programs: static ones that the guest's init runs."""
     with tempfile.TemporaryDirectory() as directory:
         root = pathlib.Path(directory)
         (root / "bin").mkdir()
@@ -27,7 +28,8 @@ def initramfs(target, sonde, http_pair):
         (root / "init").chmod(0o755)
         # without debug information, which is most of it
         subprocess.run(["strip", "-o", str(root / "sonde"), str(sonde)], check=True)
-        shutil.copy(http_pair, root / "http_pair")
+        for program in programs:
+            shutil.copy(program, root / program.name)
         for library in libraries(sonde):
             place = root / library.relative_to("/")
             place.parent.mkdir(parents=True, exist_ok=True)

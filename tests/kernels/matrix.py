@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Boots each kernel, runs sonde beside http_pair in it and holds what sonde says to what http_pair did:
-matrix.py SONDE HTTP_PAIR [--kernels NAME,...] [--refresh] [--keep DIRECTORY].
+matrix.py SONDE PROGRAMS [--kernels NAME,...] [--refresh] [--record] [--keep DIRECTORY].
 
-Prints the table of what each kernel gives; ends non-zero where a number is wrong or a feature that a kernel has is off."""
+PROGRAMS: the directory of http_pair and program_costs. Prints the table of what each kernel gives; ends non-zero where a
+number is wrong, a feature that a kernel has is off, or a program costs the verifier a fifth more than was recorded."""
 
 import argparse
 import collections
@@ -16,6 +17,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 import archive  # noqa: E402
+import cost  # noqa: E402
 import guest  # noqa: E402
 from harness import metric_sum  # noqa: E402
 
@@ -113,27 +115,37 @@ def run(name, kernel, image, keep):
         row["off"] = " ".join(sorted(off)) or "-"
         row["transactions"], row["queue"] = check_exact(verdict, name, sections)
         row["loss"] = check_small(verdict, sections)
+        row["release"], row["costs"] = cost.release(row["kernel"]), cost.of(sections["exact.programs"])
     return row, verdict.wrong
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("sonde")
-    parser.add_argument("http_pair")
+    parser.add_argument("programs", type=pathlib.Path)
     parser.add_argument("--kernels", default=",".join(archive.WANTED))
     parser.add_argument("--refresh", action="store_true", help="fetch the archive's present kernels again")
+    parser.add_argument("--record", action="store_true", help="take what the programs cost the verifier for what is right")
     parser.add_argument("--keep", type=pathlib.Path, help="a directory for all that each guest printed")
     options = parser.parse_args()
     names = options.kernels.split(",")
     kernels = archive.kernels(names, options.refresh)
     with tempfile.TemporaryDirectory() as directory:
         image = pathlib.Path(directory) / "initramfs"
-        guest.initramfs(image, options.sonde, options.http_pair)
+        guest.initramfs(image, options.sonde, [options.programs / "http_pair", options.programs / "program_costs"])
         with concurrent.futures.ThreadPoolExecutor(2) as guests:  # as many as CI has cores
             results = list(guests.map(lambda name: run(name, kernels[name], image, options.keep), names))
-    print(f"{'kernel':34} {'features off':28} {'transactions':12} {'queue of real':20} loss in a ring of 4 KiB")
+    print(f"{'kernel':34} {'features off':28} {'transactions':12} {'queue of real':20} {'verified instructions':36} "
+          "loss in a ring of 4 KiB")
     for row, _ in results:
-        print(f"{row['kernel']:34} {row.get('off', '?'):28} {row['transactions']:12} {row['queue']:20} {row['loss']}")
+        print(f"{row['kernel']:34} {row.get('off', '?'):28} {row['transactions']:12} {row['queue']:20} "
+              f"{cost.words(row.get('costs')):36} {row['loss']}")
+    costs = {row["release"]: row["costs"] for row, _ in results if row.get("costs")}
+    if options.record:
+        cost.record(costs)
+    for row, wrong in results:
+        if row.get("costs"):
+            wrong += cost.jumps(row["release"], row["costs"])
     for name, (_, wrong) in zip(names, results):
         for words in wrong:
             print(f"{name}: {words}", file=sys.stderr)

@@ -323,6 +323,23 @@ TEST_F(BatchSinkTest, WhatIsTooOldIsGivenUp) {
     EXPECT_EQ(stats().pending, 0);
 }
 
+TEST_F(BatchSinkTest, TheLastLineTellsWhyEachWasLost) {
+    make(parts());
+    log_.always = unavailable();
+    write(1, 3);
+    pass(5'000);
+    write(4, 6);
+    pass(31'000);  // the second loss follows the first within the pause between two lines
+    write(7, 7);
+    stop();
+    EXPECT_EQ(dropped(DropReason::expired), 6);
+    EXPECT_EQ(dropped(DropReason::shutdown), 1);
+    ASSERT_GE(said_.size(), 2);
+    EXPECT_NE(said_[said_.size() - 2].find("3 records are lost (expired): "), std::string::npos)
+        << said_[said_.size() - 2];
+    EXPECT_NE(said_.back().find("4 records are lost (3 expired, 1 shutdown): "), std::string::npos) << said_.back();
+}
+
 TEST_F(BatchSinkTest, SoIsWhatWasTriedTooOften) {
     auto with = parts();
     with.retry.max_attempts = 2;

@@ -289,6 +289,62 @@ TEST_F(TrackerTest, APeerThatLeavesAbortsTheRequest) {
     EXPECT_EQ(tracker_->stats().connections, 0U);
 }
 
+class TlsCloseTest : public TrackerTest {
+protected:
+    void head(bool is_request, std::string_view bytes, std::uint64_t time_ns) {
+        source_.head({.time_ns = time_ns,
+                      .request = is_request,
+                      .outgoing = !is_request,
+                      .ack = is_request ? 0U : static_cast<std::uint32_t>(get.size()),
+                      .bytes = bytes,
+                      .tls = true});
+    }
+};
+
+TEST_F(TlsCloseTest, AnAnswerIsToldAfterItsSocketsEnd) {
+    head(true, get, 10 * ms);
+    source_.conn_close(1, 12 * ms, ECONNRESET);
+    head(false, ok5, 12 * ms + 5000);
+    ASSERT_EQ(play().size(), 1U);
+    EXPECT_EQ(done_[0].outcome, Outcome::ok);
+    EXPECT_EQ(done_[0].status, 200);
+    EXPECT_EQ(tracker_->stats().connections, 1U);
+    tracker_->tick(300 * ms);
+    EXPECT_EQ(tracker_->stats().connections, 0U);
+    EXPECT_EQ(done_.size(), 1U);
+}
+
+TEST_F(TlsCloseTest, WithoutOneTheRequestIsAbortedALittleLater) {
+    head(true, get, 10 * ms);
+    source_.conn_close(1, 12 * ms, ECONNRESET);
+    EXPECT_TRUE(play().empty());
+    tracker_->tick(200 * ms);
+    EXPECT_TRUE(done_.empty());
+    tracker_->tick(300 * ms);
+    ASSERT_EQ(done_.size(), 1U);
+    EXPECT_EQ(done_[0].outcome, Outcome::aborted);
+    EXPECT_EQ(done_[0].status, 0);
+    EXPECT_EQ(tracker_->stats().connections, 0U);
+}
+
+TEST_F(TlsCloseTest, TheLibrarysWordEndsTheWait) {
+    head(true, get, 10 * ms);
+    source_.conn_close(1, 12 * ms);
+    source_.conn_close(1, 13 * ms, 0, true);
+    ASSERT_EQ(play().size(), 1U);
+    EXPECT_EQ(done_[0].outcome, Outcome::error) << "closed in order, and without an answer";
+    EXPECT_EQ(tracker_->stats().connections, 0U);
+}
+
+TEST_F(TlsCloseTest, TheEndOfTheSourceEndsItToo) {
+    head(true, get, 10 * ms);
+    source_.conn_close(1, 12 * ms, ECONNRESET);
+    EXPECT_TRUE(play().empty());
+    tracker_->finish();
+    ASSERT_EQ(done_.size(), 1U);
+    EXPECT_EQ(done_[0].outcome, Outcome::aborted);
+}
+
 TEST_F(TrackerTest, AHeadLongerThanTheCaptureEndsAtTheTurn) {
     request(get, 10 * ms);
     response("HTTP/1.1 200 OK\r\nSet-Cookie: aaaa", 11 * ms, 3000);

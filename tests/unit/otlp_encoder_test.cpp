@@ -25,6 +25,13 @@ struct Span {
     std::int64_t kind = 0;
     std::uint64_t start = 0, end = 0;
     Attributes attributes;
+    struct Event {
+        std::uint64_t time = 0;
+        std::string name;
+        Attributes attributes;
+    };
+    std::vector<Event> events;
+    std::int64_t dropped_events = 0;
     std::int64_t status = 0;
 };
 
@@ -57,6 +64,12 @@ std::vector<ResourceSpans> read(OtlpFormat format, const std::string& body) {
             span.start = std::stoull(text("startTimeUnixNano"));
             span.end = std::stoull(text("endTimeUnixNano"));
             span.attributes = otlp_attributes(object.at("attributes"));
+            if (object.contains("events"))
+                for (const auto& event : object.at("events").as_array())
+                    span.events.push_back({std::stoull(std::string(event.at("timeUnixNano").as_string())),
+                                           std::string(event.at("name").as_string()),
+                                           otlp_attributes(event.at("attributes"))});
+            if (object.contains("droppedEventsCount")) span.dropped_events = object.at("droppedEventsCount").as_int64();
             if (object.contains("status") && object.at("status").as_object().contains("code"))
                 span.status = object.at("status").at("code").as_int64();
         }
@@ -171,6 +184,31 @@ TEST_P(OtlpEncoderTest, WhatWasNotObservedIsNotThere) {
                             "http.request.body.size", "sonde.phase.queue_ns", "thread.id", "network.peer.address"})
         EXPECT_EQ(span.attributes.count(key), 0) << key;
     EXPECT_EQ(span.parent_id, "");
+}
+
+TEST_P(OtlpEncoderTest, LogLinesAreEventsOfTheirSpan) {
+    auto transaction = served();
+    auto logs = std::make_shared<TransactionLogs>();
+    logs->lines = {{1'700'000'000'002'000'000, Severity::error, LogMatch::thread, 1, false, "cannot pay \"x\""},
+                   {1'700'000'000'003'000'000, Severity::info, LogMatch::process, 0.5, true, "done"}};
+    logs->dropped = 3;
+    logs->attributes = {{"user_id", "42"}, {"url.path", "/elsewhere"}};
+    transaction.logs = logs;
+    ASSERT_TRUE(encoder_.add(transaction));
+    const auto groups = read(GetParam(), encoder_.take());
+    const auto& span = groups.at(0).spans.at(0);
+    ASSERT_EQ(span.events.size(), 2);
+    EXPECT_EQ(span.events[0].time, 1'700'000'000'002'000'000);
+    EXPECT_EQ(span.events[0].name, "log");
+    EXPECT_EQ(span.events[0].attributes, (Attributes{{"log.severity", "s:error"},
+                                                     {"log.message", "s:cannot pay \"x\""},
+                                                     {"sonde.match", "s:thread"},
+                                                     {"sonde.confidence", "d:1.000000"}}));
+    EXPECT_EQ(span.events[1].attributes.at("sonde.confidence"), "d:0.500000");
+    EXPECT_TRUE(span.events[1].attributes.contains("sonde.log.cut"));
+    EXPECT_EQ(span.dropped_events, 3);
+    EXPECT_EQ(span.attributes.at("user_id"), "s:42");
+    EXPECT_EQ(span.attributes.at("url.path"), "s:/orders/1") << "a key is there once";
 }
 
 TEST_P(OtlpEncoderTest, IdsAreMadeWhereThereAreNone) {
