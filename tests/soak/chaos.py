@@ -52,7 +52,7 @@ class Reloads(Turns):
 class Bursts(Turns):
     """Bursts of numbered lines into a file, which is rotated by both ways; the agent's own files are, too."""
 
-    LINES = 300  # by a process that serves nothing: of those that do sonde has lines twice, from their writes and from the file
+    LINES = 300
 
     def __init__(self, directory):
         super().__init__(2)
@@ -69,6 +69,7 @@ class Bursts(Turns):
 
     def turn(self):
         lines = b"".join(b"INFO shop: line=%d of a burst\n" % (self.written + i) for i in range(self.LINES))
+        # not by this process: it serves, so its writes would be captured, and be records of their own beside the file's
         subprocess.run(["tee", "-a", self.path], input=lines, stdout=subprocess.DEVNULL, check=True)
         self.written += self.LINES
         number = next(self.turns)
@@ -166,8 +167,8 @@ class Pods(Turns):
         self.end(port)
         name, container = f"shop-{number}", f"{number:064x}"
         self.api.put(PODS, pod(name, container, address=f"10.1.{number // 250 % 250}.{number % 250 + 1}"))
-        self.running[port] = (InCgroup(self.root / container, [PYTHON, "-m", "http.server", str(port), "--bind", "127.0.0.1",
-                                                               "--directory", str(self.directory)]), name)
+        server = [PYTHON, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(self.directory)]
+        self.running[port] = InCgroup(self.root / container, server), name
         wait_for(lambda: accepts(port), f"pod {name} listens")
         for _ in range(self.ASKED):
             fetch(f"http://127.0.0.1:{port}/")
@@ -200,8 +201,8 @@ def sinks(directory, port):
     common = "retry: {{max_delay: 1s{}}}, breaker: {{pause: 2s}}, http: {{url: '{}/{}', timeout: 3s}}"
     return f"""
 sinks:
-  spooled: {{type: http, filter: {{types: [transaction]}}, webhook: {{form: lines}}, spool: {{directory: {directory}/spool}},
-            {common.format('', url, 'spooled')}}}
+  spooled: {{type: http, filter: {{types: [transaction]}}, webhook: {{form: lines}},
+            spool: {{directory: {directory}/spool}}, {common.format('', url, 'spooled')}}}
   hasty: {{type: http, filter: {{types: [transaction, log]}}, webhook: {{form: lines}}, queue: {{records: 1024}},
           {common.format(', max_age: 5s', url, 'hasty')}}}
   samples: {{type: prometheus_remote_write, remote_write: {{interval: 10s}}, {common.format('', url, 'samples')}}}

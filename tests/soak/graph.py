@@ -17,12 +17,13 @@ def spark(values, columns=40):
 
 
 def number(value):
-    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.1f}"
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.{1 if abs(value) >= 1 else 2}f}"
 
 
 def svg(seconds, curves):
     """curves: [(title, values)], one below the other on one axis of time."""
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 20}" height="{len(curves) * (HEIGHT + 26) + 30}" '
+    bottom = len(curves) * (HEIGHT + 26) + 14
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 20}" height="{bottom + 16}" '
            'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>']
     end = max(seconds[-1], 1)
     for row, (title, values) in enumerate(curves):
@@ -36,7 +37,6 @@ def svg(seconds, curves):
                 f'<text x="{LEFT - 6}" y="{top + HEIGHT}" text-anchor="end" fill="#666">{number(low)}</text>',
                 f'<rect x="{LEFT}" y="{top}" width="{WIDTH}" height="{HEIGHT}" fill="#f6f6f6"/>',
                 f'<polyline points="{points}" fill="none" stroke="#2266aa" stroke-width="1.5"/>']
-    bottom = len(curves) * (HEIGHT + 26) + 14
     for part in range(6):
         out.append(f'<text x="{LEFT + WIDTH * part / 5}" y="{bottom}" text-anchor="middle" fill="#666">'
                    f'{end * part / 5 / 60:.1f} min</text>')

@@ -14,8 +14,8 @@ from turns import Turns
 TRIGGERS = pathlib.Path(__file__).resolve().parents[1] / "triggers"
 ECHO = str(TRIGGERS / "websocket_echo.py")
 PATHS = ("/ok", "/missing", "/orders/17", "/shop/cart")
-LOCATIONS = """location / {{ return 404 no; }} location /ok {{ return 200 ok; }} location /orders/ {{ return 200 order; }}
-               location /shop/ {{ proxy_pass http://127.0.0.1:{}; }}"""
+LOCATIONS = """location / {{ return 404 no; }} location /ok {{ return 200 ok; }}
+               location /orders/ {{ return 200 order; }} location /shop/ {{ proxy_pass http://127.0.0.1:{}; }}"""
 
 
 def certificate(directory):
@@ -35,8 +35,8 @@ class Servers:
             return process
 
         behind, self.http2, self.websocket = free_port(), free_port(), free_port()
-        start(Process([PYTHON, "-m", "uvicorn", "--app-dir", str(TRIGGERS), "--port", str(behind), "--log-level", "error",
-                       "asgi_count:application"]), behind)
+        start(Process([PYTHON, "-m", "uvicorn", "--app-dir", str(TRIGGERS), "--port", str(behind),
+                       "--log-level", "error", "asgi_count:application"]), behind)
         for name in ("plain", "short", "tls"):
             (directory / name).mkdir()
         self.http1 = start(Nginx(directory / "plain", LOCATIONS.format(behind))).port
@@ -45,7 +45,7 @@ class Servers:
         www = directory / "www"
         www.mkdir()
         (www / "ok").write_bytes(b"ok" * 500)
-        start(Process(["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", str(www), "-n", "1", str(self.http2)]), self.http2)
+        start(Process(["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", str(www), str(self.http2)]), self.http2)
         start(Process([PYTHON, ECHO, "serve", str(self.websocket)]), self.websocket)
 
 
@@ -60,9 +60,9 @@ class H2load(Turns):
 
     def turn(self):
         text = run(self.argv)
-        if not re.search(r" 0 failed, 0 errored, 0 timeout", text) and "4xx" not in text:
+        if " 0 errored, 0 timeout" not in text:
             raise AssertionError(f"h2load: {text[-800:]}")
-        self.count += sum(map(int, re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text).groups()))
+        self.count += sum(map(int, re.findall(r"(\d+) [2-5]xx", text)))
 
 
 class WebSockets(Turns):

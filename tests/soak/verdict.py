@@ -15,7 +15,7 @@ from graph import number
 MEMORY_SLACK_MIB = 4
 # A file being rotated, a connection of a sink, a process being read in /proc: never more at once in the median.
 DESCRIPTORS_SLACK = 3
-LINKS_SLACK = 1
+LINKS_SLACK = 1  # the load's TLS is all of one library; whatever else uses TLS on the machine is attached to, too
 MAP_SHARE_MOST = 0.5  # the load opens a few dozen connections and processes at a time, and the smallest bound is 64
 # Others' traffic on the machine, and the scrape that asks (two connections, see loss_test.py).
 NOISE_RECORDS = 10
@@ -86,9 +86,9 @@ def counts(before, after, soak):
                   finding=None if 0 <= truth - seen <= allowed else f"{truth} by the load, {seen} by sonde")
 
     load, servers = soak.load, soak.servers
-    requests = {"HTTP/1": (load["HTTP/1"].count, [servers.http1]),
-                "short-lived": (load["short-lived"].count, [servers.short]), "HTTP/2": (load["HTTP/2"].count, [servers.http2]), "TLS": (load["TLS"].count, [servers.tls]),
-                "pods": (soak.pods.count, soak.pods.ports)}
+    requests = {"HTTP/1": (load["HTTP/1"].count, [servers.http1]), "HTTP/2": (load["HTTP/2"].count, [servers.http2]),
+                "TLS": (load["TLS"].count, [servers.tls]), "pods": (soak.pods.count, soak.pods.ports),
+                "short-lived": (load["short-lived"].count, [servers.short])}
     for what, (truth, ports) in requests.items():
         for side in ("server", "client"):
             seen = sum(int(each.sum(f"http_{side}_request_duration_seconds_count", server_port=str(port)) * sign)
@@ -108,11 +108,8 @@ def counts(before, after, soak):
 
 
 def books(before, after, soak):
-    """Findings of the last scrape: nothing may be unaccounted for, nothing may have been evicted."""
+    """Findings of the last scrape: the sinks' counts add up, nothing was evicted, no reload went unanswered."""
     found = []
-    for record, on_the_way in after.balance().items():
-        if not 0 <= on_the_way <= NOISE_RECORDS:
-            found.append(f"{record}: seen is not delivered + lost: {on_the_way}")
     for sink, nowhere in after.sink_balance().items():
         if nowhere != (0, 0):
             found.append(f"sink {sink}: (offered, taken) that is nowhere: {nowhere}")
@@ -126,9 +123,6 @@ def books(before, after, soak):
                  "sonde_system_calls_refused_total", "sonde_kubernetes_overflows_total"):
         if after.sum(name) > before.sum(name):
             found.append(f"{name} is {after.sum(name):.0f}")
-    for name in ("sonde_connections", "sonde_kubernetes_pods"):
-        if after.sum(name) > before.sum(name) + NOISE_ENTRIES:
-            found.append(f"{name} does not fall back: {before.sum(name):.0f} before the load, {after.sum(name):.0f} after it")
     if after.sum("sonde_config_reloads_total", result="rejected") < soak.reloads.sent["rejected"]:
         found.append("a bad configuration was not refused")
     return found
@@ -159,8 +153,9 @@ def files(events, after, soak):
             elif line["type"] == "log" and line.get("service") == "soak-logs":
                 numbers[int(re.search(r"line=(\d+)", line["message"])[1])] += 1
     for stem, sink in (("transactions", "file"), ("logs", "file_logs")):
-        if count[stem] < after.sum("sonde_sink_records_total", sink=sink):
-            found.append(f"{stem}: {count[stem]} lines, {after.sum('sonde_sink_records_total', sink=sink):.0f} were written")
+        written = after.sum("sonde_sink_records_total", sink=sink)
+        if count[stem] < written:
+            found.append(f"{stem}: {count[stem]} lines, {written:.0f} were written")
     twice = sum(each > 1 for each in times.values())
     missing, again = set(range(soak.bursts.written)) - set(numbers), sum(each > 1 for each in numbers.values())
     for what, number_of in (("transactions that are there twice", twice), ("log lines that are missing", len(missing)),

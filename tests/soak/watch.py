@@ -223,7 +223,7 @@ class Watch(threading.Thread):
                 self.findings.append(f"more {record} records delivered and lost than seen: {-number}")
         for sink, nowhere in scrape.sink_balance().items():
             if nowhere != (0, 0):
-                self.findings.append(f"at {self.samples[-1].second:.0f} s sink {sink}: (offered, taken) that is nowhere: {nowhere}")
+                self.findings.append(f"sink {sink}: (offered, taken) that is nowhere: {nowhere}")
         self.tell(self.samples[-1])
 
     def run(self):
