@@ -69,7 +69,7 @@ class Bursts(Turns):
 
     def turn(self):
         lines = b"".join(b"INFO shop: line=%d of a burst\n" % (self.written + i) for i in range(self.LINES))
-        # not by this process: it serves, so its writes would be captured, and be records of their own beside the file's
+        # not by this process: it serves, so its writes are captured, and lines that are read from a copy come twice
         subprocess.run(["tee", "-a", self.path], input=lines, stdout=subprocess.DEVNULL, check=True)
         self.written += self.LINES
         number = next(self.turns)

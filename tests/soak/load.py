@@ -1,6 +1,6 @@
 """The load: each kind goes in turns, is bounded, and knows how many answers it got.
 
-About 400 requests and 150 log lines a second, 1 to 1.3 cores with everything that serves them and with sonde."""
+About 2,200 requests and 150 log lines a second: with everything that serves them and with sonde about half a core."""
 
 import json
 import pathlib
@@ -94,9 +94,9 @@ class ShortLived(Turns):
 
 def kinds(servers):
     return {
-        "HTTP/1": H2load(f"http://127.0.0.1:{servers.http1}", PATHS, 4, 40, "--h1", "-m", "1"),
-        "HTTP/2": H2load(f"http://127.0.0.1:{servers.http2}", ("/ok", "/missing"), 2, 60, "-m", "8"),
-        "TLS": H2load(f"https://127.0.0.1:{servers.tls}", PATHS, 2, 30, "--h1", "-m", "1"),
+        "HTTP/1": H2load(f"http://127.0.0.1:{servers.http1}", PATHS, 4, 150, "--h1", "-m", "1"),
+        "HTTP/2": H2load(f"http://127.0.0.1:{servers.http2}", ("/ok", "/missing"), 2, 600, "-m", "8"),
+        "TLS": H2load(f"https://127.0.0.1:{servers.tls}", PATHS, 2, 200, "--h1", "-m", "1"),
         "WebSocket": WebSockets(servers.websocket),
         "short-lived": ShortLived(servers.short),
     }

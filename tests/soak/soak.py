@@ -131,6 +131,7 @@ sampling: {{rules: [{{name: a_fifth, rate: 0.2, status_min: 100}}]}}
         left = {name: value for name, value in after.waiting().items() if value}
         left |= {f"{record} on the way": each for record, each in after.balance().items()
                  if not 0 <= each <= verdict.NOISE_RECORDS}
+        left |= {f"nowhere of {sink}": each for sink, each in after.nowhere().items()}
         for sink in ("spooled", "hasty"):
             delivered = after.sum("sonde_sink_delivered_records_total", sink=sink)
             if delivered != taken[f"/{sink}"]:
