@@ -123,6 +123,7 @@ class KubernetesApi:
         with self.changed:
             for connection in self.watches:
                 connection.shutdown(2)
+            self.watches.clear()  # a second cut finds none of them
 
     def asked(self, path, **query):
         return [each for each in self.requests
