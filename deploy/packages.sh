@@ -22,6 +22,8 @@ test_packages=(libgtest-dev libbenchmark-dev clang-format libclang-rt-14-dev ngi
 kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive-keyring)  # tests/kernels
 # shellcheck disable=SC2034
 image_packages=(podman buildah runc mmdebstrap nginx-light curl python3 util-linux)  # tests/deploy/image.sh
+# shellcheck disable=SC2034  # tests/bench/run.sh
+bench_packages=(libgtest-dev libbenchmark-dev nginx-light wrk fio rsyslog linux-perf openssl python3 util-linux git)
 # shellcheck disable=SC2034  # what tests/integration/truth.sh needs besides
 truth_packages=(lighttpd lighttpd-mod-openssl caddy varnish python3-uvicorn python3-uvloop python3-httptools
     python3-h11 python3-hypercorn python3-flask golang-go default-jdk-headless puma ruby-rack openssl
