@@ -12,14 +12,16 @@ class Unit:
 
     def text(self, value):
         number = f"{value * self.scale:,.{self.digits}f}"
-        return f"x{number}" if self.name == "x" else f"{number}{'' if self.name == '%' else ' '}{self.name}"
+        if self.name == "x":
+            return f"x{number}"
+        return f"{number}{'' if self.name in ('', '%') else ' '}{self.name}"
 
 
 RATIO = Unit("x", 3)
 PERCENT = Unit("%", 0, 100)
 US, US_OF_NS, NS = Unit("µs", 2), Unit("µs", 2, 1e-3), Unit("ns", 0)
 MILLIONS, MB_S, GB_S = Unit("M/s", 2, 1e-6), Unit("MB/s", 0), Unit("GB/s", 3, 1e-9)
-CPU_S_GB, MIB, S = Unit("CPU s/GB", 3), Unit("MiB", 1), Unit("s", 2)
+CPU_S_GB, MIB, S, COUNT = Unit("CPU s/GB", 3), Unit("MiB", 1), Unit("s", 2), Unit("", 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +96,10 @@ METRICS_ONLY = "metrics_only/manual_time"
 BUDGETS = (
     Budget("nginx", "CPU per request of saturated nginx, 1 KiB", ("nginx", "sonde.cpu_ratio"), RATIO, 1.05,
            beside=(Beside("requests/s", ("nginx", "sonde.rate_ratio")),
+                   Beside("records lost", ("nginx", "sonde.lost"), COUNT),
                    Beside("a tracer of system calls", ("nginx", "tracer.cpu_ratio")),
                    Beside("its requests/s", ("nginx", "tracer.rate_ratio")))),
-    Budget("application", "the same, an application of 1 ms", ("application", "sonde.cpu_ratio"), RATIO, 1.01,
+    Budget("application", "CPU per request of an application of 1 ms", ("application", "sonde.cpu_ratio"), RATIO, 1.01,
            beside=(Beside("requests/s", ("application", "sonde.rate_ratio")),)),
     Budget("syscall", "an unrelated system call (getppid)", ("syscall", "sonde.unwatched.getppid"), RATIO, 1.005,
            written="x1.00 (below x1.005)",
@@ -106,7 +109,7 @@ BUDGETS = (
            written="x1.00 (below x1.005)"),
     Budget("pipeline", "user-space CPU per transaction, metrics only",
            ("pipeline_bench", f"{METRICS_ONLY}:cpu_ns_per_transaction"), US_OF_NS, 400, anchor="parse"),
-    Budget("pipeline", "the same, all features, file sink", ("pipeline_bench", f"{PIPELINE}:cpu_ns_per_transaction"),
+    Budget("pipeline", "CPU per transaction, all features, file sink", ("pipeline_bench", f"{PIPELINE}:cpu_ns_per_transaction"),
            US_OF_NS, 1000, anchor="parse"),
     Budget("pipeline", "records on one core, whole pipeline", ("pipeline_bench", f"{PIPELINE}:records_per_cpu_s"), MILLIONS,
            1e6, is_least=True, anchor="parse",
@@ -127,7 +130,7 @@ BUDGETS = (
            beside=(Beside("Python's logging", ("log_join_bench", "join/0/1:items_per_second")),
                    Beside("logfmt", ("log_join_bench", "join/2/1:items_per_second")),
                    Beside("a file through the whole agent", ("rsyslog", "sonde.lines_per_cpu_s")))),
-    Budget("tls", "TLS probe hit", ("tls", "hit_ns"), US_OF_NS, 750, anchor="uprobe",
+    Budget("tls", "TLS probe hit, mean of entry and return", ("tls", "hit_ns"), US_OF_NS, 750, anchor="uprobe",
            beside=(Beside("a uprobe that does nothing", ("uprobe_bench", "probed:cpu_time")),
                    Beside("a call without sonde", ("tls", "call_us_off"), US))),
     Budget("memory", "resident at rest", ("memory", "rest"), MIB, 64),

@@ -123,7 +123,8 @@ async def under_load(port, seconds, tell):
 
 
 def measure(seconds, options=(), tell=print):
-    """MiB by series: resident at rest (one value), resident and the ring's pages under load (one each ten seconds)."""
+    """MiB by series: resident at rest, once; resident and of it the ring's pages, each ten seconds of the load's second
+    half: tables fill in the first."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     series = {"rest": [], "load": [], "ring": []}
@@ -137,8 +138,11 @@ def measure(seconds, options=(), tell=print):
 
         def look(connections=None):
             rss, anon, ring, peak = memory(sonde.pid)
-            series["load" if connections else "rest"].append(rss)
-            series["ring"].append(ring)
+            if not connections:
+                series["rest"].append(rss)
+            elif time.monotonic() - loaded > seconds / 2:
+                series["load"].append(rss)
+                series["ring"].append(ring)
             text = sonde.metrics()
             evicted = metric_sum(text, "sonde_connections_evicted_total")
             other = metric_sum(text, "sonde_http_overflow_total")
@@ -149,6 +153,7 @@ def measure(seconds, options=(), tell=print):
         tell("    s resident anonymous   ring   peak   requests  connections  evicted  in other   lost")
         time.sleep(10)
         look()
+        loaded = time.monotonic()
         asyncio.run(under_load(nginx.port, seconds, look))
     return series
 

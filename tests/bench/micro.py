@@ -11,28 +11,28 @@ from watchers import PROGRAMS
 NS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
-def run(program, names, min_time_s, directory):
-    """{NAME:FIELD: value}; times are in ns."""
+def run(program, series, min_time_s, directory):
+    """{NAME:FIELD: value} of those; times are in ns."""
+    names = sorted({one.rpartition(":")[0] for one in series})
     done = subprocess.run(
         [str(PROGRAMS / program), "--benchmark_format=json", f"--benchmark_min_time={min_time_s}",
-         f"--benchmark_filter=^({'|'.join(map(re.escape, sorted(names)))})$"],
+         f"--benchmark_filter=^({'|'.join(map(re.escape, names))})$"],
         cwd=directory, check=True, capture_output=True, text=True)
     values = {}
     for one in json.loads(done.stdout)["benchmarks"]:
         if one.get("error_occurred"):
             raise RuntimeError(f"{program}: {one['name']}: {one['error_message']}")
         for field, value in one.items():
-            if isinstance(value, (int, float)):
+            if f"{one['name']}:{field}" in series:
                 scale = NS[one["time_unit"]] if field in ("cpu_time", "real_time") else 1
                 values[f"{one['name']}:{field}"] = value * scale
-    missing = [name for name in names if f"{name}:cpu_time" not in values]
-    if missing:
-        raise RuntimeError(f"{program} has no {', '.join(missing)}")
+    if missing := series - values.keys():
+        raise RuntimeError(f"{program} has no {', '.join(sorted(missing))}")
     return values
 
 
 def measure(wanted, rounds, min_time_s, tell=print):
-    """wanted: {program: names of its benchmarks}. Values by program and series, and what failed, by program."""
+    """wanted: {program: its series}. Values by program and series, and what failed, by program."""
     series, failed = {program: {} for program in wanted}, {}
     # they work where they are started, and may be stopped before they have cleaned up
     with tempfile.TemporaryDirectory(prefix="bench-", dir=PROGRAMS) as directory:

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What sonde costs a saturated server: nginx_overhead.py [ROUNDS] [SECONDS] [--application] [--tracer] [OPTION OF SONDE RUN...].
+"""What sonde costs a saturated server: nginx_overhead.py [ROUNDS] [SECONDS] [--application] [--tracer] [OPTION...].
 
 One wrk saturates one nginx all the time, each on a core of its own (migrations between them cost more than what is
 measured); sonde, which runs where the kernel puts it, is started and stopped in between. A round is a window of SECONDS
 with it, held against the mean of the windows without it before and after, which cancels what drifts on a shared machine.
 --application: a server that works 1 ms for each request stands in nginx's place. --tracer: each round has a window with
 syscall_tracer too, the usual way to trace, held against its own neighbours.
-Prints CPU per request of the serving process (schedstat and its own count of requests) and requests per second as ratios
-on/off, and their medians and quartiles. A benchmark, not a test: it asserts nothing."""
+Prints CPU per request of the serving process (by its own count of requests) and requests per second as ratios on/off, and
+their medians and quartiles. A benchmark, not a test: it asserts nothing."""
 
 import argparse
 import contextlib
@@ -26,12 +26,13 @@ from watchers import Agent, Tracer  # noqa: E402
 
 CORES = sorted(os.sched_getaffinity(0))
 STATUS = "location = /status { stub_status; access_log off; }"
-# Many: once sonde shares wrk's core, 32 connections leave nginx idle now and then, and it pays for falling asleep and
-# waking up, which costs less or more than what is measured. With 256 there is always a request that waits for it.
-CONNECTIONS = 256
 
 
 class SaturatedNginx:
+    # Many: once sonde shares wrk's core, 32 of them leave nginx idle now and then, and it pays for falling asleep and
+    # waking up, which costs more than what is measured. With 256 there is always a request that waits for it.
+    connections = 256
+
     def __init__(self, directory):
         self.nginx = Nginx(directory, STATUS)
         (self.nginx.root / "www" / "file").write_bytes(b"x" * 1024)
@@ -39,16 +40,20 @@ class SaturatedNginx:
         self.pid = int(pathlib.Path(f"/proc/{self.nginx.pid}/task/{self.nginx.pid}/children").read_text().split()[0])
         self.stop = self.nginx.stop
 
-    def requests(self):
-        return int(fetch(f"{self.url}/status").splitlines()[2].split()[2])
+    def used(self):
+        """Requests answered so far, CPU ns taken so far."""
+        requests = int(fetch(f"{self.url}/status").splitlines()[2].split()[2])
+        return requests, int(pathlib.Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
 
 
 class SaturatedApplication:
+    connections = 16  # a millisecond each: always enough
+
     def __init__(self, _):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.server = Process(["taskset", "-c", str(CORES[-1]), PYTHON, str(pathlib.Path(__file__).with_name("one_ms_server.py")),
-                               str(port)])
+        self.server = Process(["taskset", "-c", str(CORES[-1]), PYTHON,
+                               str(pathlib.Path(__file__).with_name("one_ms_server.py")), str(port)])
         self.pid = self.server.pid
         self.stop = self.server.stop
         try:
@@ -57,20 +62,21 @@ class SaturatedApplication:
             self.stop()
             raise
 
-    def requests(self):
-        return int(fetch(f"{self.url}/requests"))
+    def used(self):
+        """Both by its own count: a request more or less would be a thousandth of a window."""
+        return [int(word) for word in fetch(f"{self.url}/used").split()]
 
 
 class Load:
     def __init__(self, server):
         self.server = server
         os.sched_setaffinity(server.pid, {CORES[-1]})
-        self.wrk = Process(["taskset", "-c", str(CORES[0]), "wrk", "-t1", f"-c{CONNECTIONS}", "-d36000s", f"{server.url}/file"])
+        self.wrk = Process(["taskset", "-c", str(CORES[0]), "wrk", "-t1", f"-c{server.connections}", "-d36000s",
+                            f"{server.url}/file"])
         self.stop = self.wrk.stop
 
     def now(self):
-        cpu_ns = int(pathlib.Path(f"/proc/{self.server.pid}/schedstat").read_text().split()[0])
-        return self.server.requests(), cpu_ns, time.monotonic()
+        return *self.server.used(), time.monotonic()
 
     def window(self, seconds):
         """(CPU µs per request, requests per second)"""
@@ -128,8 +134,9 @@ def measure(rounds, seconds, application=False, tracer=False, options=(), tell=p
             if tracer:
                 held("tracer", with_tracer(load, seconds))
             now = {name: values[-1] for name, values in series.items()}
-            tell(f"{number + 1:5}  {now['sonde.cpu_us_off']:12.2f} µs {now['sonde.cpu_us']:8.2f}  x{now['sonde.cpu_ratio']:5.3f}   "
-                 f"{now['sonde.rate_off']:14.0f} {now['sonde.rate']:7.0f}  x{now['sonde.rate_ratio']:5.3f}   {cores:14.2f} {lost:5.0f}" +
+            tell(f"{number + 1:5}  {now['sonde.cpu_us_off']:12.2f} µs {now['sonde.cpu_us']:8.2f}  "
+                 f"x{now['sonde.cpu_ratio']:5.3f}   {now['sonde.rate_off']:14.0f} {now['sonde.rate']:7.0f}  "
+                 f"x{now['sonde.rate_ratio']:5.3f}   {cores:14.2f} {lost:5.0f}" +
                  (f"   {'x':>15}{now['tracer.cpu_ratio']:5.3f}      x{now['tracer.rate_ratio']:5.3f}" if tracer else ""))
     return series
 

@@ -1,7 +1,8 @@
 """An application that works 1 ms for each request, for nginx_overhead.py: one_ms_server.py PORT.
 
 One thread, HTTP/1.1 with connections that stay open, requests of one segment. The work is hashing, the same amount for
-each request, fitted to a millisecond of CPU time at the start. /requests tells how many others were answered."""
+each request, fitted to a millisecond of CPU time at the start. /used tells how many others were answered and the CPU
+time that the thread has taken, in ns."""
 
 import hashlib
 import selectors
@@ -48,8 +49,8 @@ def serve(port, rounds):
                 if not request:
                     selector.unregister(key.fileobj)
                     key.fileobj.close()
-                elif request.startswith(b"GET /requests "):
-                    key.fileobj.sendall(answer(b"%d" % answered))
+                elif request.startswith(b"GET /used "):
+                    key.fileobj.sendall(answer(b"%d %d" % (answered, time.thread_time_ns())))
                 else:
                     work(rounds)
                     key.fileobj.sendall(page)

@@ -181,8 +181,9 @@ private:
     bool made_ = false;
 };
 
-// As `sonde run --events` wires it. Threads that serve are drawn and asked for, but nobody looks at them: a look reads
-// /proc, twenty times a second however many requests there are.
+// As `sonde run --events` wires it, but for what agent/command keeps to itself: gRPC's metrics, which HTTP/1 is none
+// of, and two sets of names. Threads that serve are drawn and asked for, but nobody looks at them: a look reads /proc,
+// twenty times a second however many requests there are.
 void everything_and_file(benchmark::State& state) {
     const Place place;
     FileSinkOptions file;

@@ -1,6 +1,7 @@
 """The report on one run: docs/benchmarks.md, benchmarks.json, and what has changed since an older one."""
 
 import json
+import re
 
 from budgets import ANCHORS, BUDGETS, DUELS
 from spread import Spread
@@ -25,7 +26,8 @@ met.
 """
 
 DUELS_TEXT = """*Better by* is the median of the rounds' ratios: x2 is half the cost or twice the rate, below x1 the other
-is better.
+is better. The tracer copies 256 bytes of each call and its reader throws them away; sonde makes transactions of what it
+reads. rsyslog parses and writes; sonde besides redacts, looks for each line's request and keeps lines for its API.
 """
 
 ANCHORS_TEXT = """Work that is none of sonde's, measured in this run and on the machine where the budgets were set (the lines
@@ -45,8 +47,10 @@ class Run:
         return cls(data["machine"], data["effort"], data["values"], data["failed"])
 
     def write(self, path):
-        path.write_text(json.dumps({"machine": self.machine, "effort": self.effort, "rows": [row_json(r) for r in rows(self)],
-                                    "failed": self.failed, "values": self.values}, indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps({"machine": self.machine, "effort": self.effort, "rows": [row_json(row) for row in rows(self)],
+                           "failed": self.failed, "values": self.values}, indent=1, ensure_ascii=False)
+        # a series is a line
+        path.write_text(re.sub(r"\[\s+([-+.\deE,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n")
 
     def of(self, reference):
         """None: it was not measured."""
@@ -155,8 +159,8 @@ def anchor_table(run):
 
 
 def markdown(run):
-    told = ", ".join(f"{name} {text}" for name, text in run.machine.items())
-    parts = [INTRODUCTION, f"This run: {told}; rounds: {run.effort}.\n", "## Budgets\n", BUDGETS_TEXT, budget_table(run)]
+    told = [[name, text] for name, text in (*run.machine.items(), ("rounds", run.effort))]
+    parts = [INTRODUCTION, "## This run\n", table(["", ""], told), "## Budgets\n", BUDGETS_TEXT, budget_table(run)]
     for title, text, body in (("## Side by side\n", DUELS_TEXT, duel_table(run)),
                               ("## Anchors\n", ANCHORS_TEXT, anchor_table(run))):
         if body:
@@ -187,7 +191,9 @@ def comparison(old, new):
         seen.add(reference)
         change = after.median / before.median - 1 if before.median else 0.0
         judged = "within the spread"
-        if not before.overlaps(after):
+        if before.count == 1 or after.count == 1:
+            judged = "measured once"
+        elif not before.overlaps(after):
             judged = "better" if (change > 0) == is_rate else "worse"
         body.append([what, unit.text(before.median), quartiles(unit, before), unit.text(after.median), quartiles(unit, after),
                      f"{change:+.1%}", judged])

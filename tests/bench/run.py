@@ -81,11 +81,11 @@ def tell(text=""):
 
 
 def wanted_benchmarks(references):
-    """{program: names} of Google Benchmark's."""
+    """{program: series} of Google Benchmark's."""
     wanted = {}
     for source, series in references:
         if source not in SOURCES:
-            wanted.setdefault(source, set()).add(series.rpartition(":")[0])
+            wanted.setdefault(source, set()).add(series)
     return wanted
 
 
@@ -93,6 +93,8 @@ def measure(names, effort):
     references = budgets.references(names)
     values, failed = {}, {}
     described = machine.describe()
+    if described["other agents"] != "0":
+        tell("another sonde watches this machine: what is held against nothing is held against that one here; stop it first")
     started = time.monotonic()
 
     def begin(what):
@@ -110,7 +112,7 @@ def measure(names, effort):
         try:
             values[source] = run(effort, tell)
         # one that cannot be measured keeps nobody from measuring the others; the report says why
-        except (Exception, SystemExit) as error:  # pylint: disable=broad-except
+        except (Exception, SystemExit) as error:
             failed[source] = f"{type(error).__name__}: {error}"
             tell(f"not measured: {failed[source]}")
     return report.Run(described, effort.name, values, failed)

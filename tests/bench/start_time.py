@@ -6,7 +6,6 @@ a request of nginx. Prints the time from the start of the process until then, an
 not a test: it asserts nothing but that a request is seen."""
 
 import http.client
-import pathlib
 import re
 import shutil
 import statistics
@@ -15,8 +14,8 @@ import tempfile
 import threading
 import time
 
-from watchers import Agent
-from harness import Nginx, wait_for
+from watchers import Agent  # before the harness, which it finds
+from harness import Nginx
 
 EVERY_S = 0.01
 

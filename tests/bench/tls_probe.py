@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from watchers import PROGRAMS, Agent
+from watchers import PROGRAMS, Agent  # before the harness, which it finds
 from harness import wait_for
 
 RUNS = 5
