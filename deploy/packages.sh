@@ -24,6 +24,8 @@ kernel_packages=(qemu-system-x86 busybox-static binutils lz4 zstd debian-archive
 image_packages=(podman buildah runc mmdebstrap nginx-light curl python3 util-linux)  # tests/deploy/image.sh
 # shellcheck disable=SC2034
 soak_packages=(nginx-light curl openssl nghttp2-client nghttp2-server uvicorn python3-websockets zstd)  # tests/soak
+# shellcheck disable=SC2034  # tests/bench/run.sh
+bench_packages=(libgtest-dev libbenchmark-dev nginx-light wrk fio rsyslog linux-perf openssl python3 util-linux git)
 # shellcheck disable=SC2034  # what tests/integration/truth.sh needs besides
 truth_packages=(lighttpd lighttpd-mod-openssl caddy varnish python3-uvicorn python3-uvloop python3-httptools
     python3-h11 python3-hypercorn python3-flask golang-go default-jdk-headless puma ruby-rack openssl

@@ -1,8 +1,11 @@
 // The file sink against fio in the same run: lines of 512 bytes through its writer, and fio's direct sequential writes
-// of 1 MiB, 16 deep, to a file beside it; in turns, so that both meet the same disk. Budget: 85% of fio's rate, 0.15
-// CPU seconds per GB. Then records through the whole sink, encoder included.
+// of 1 MiB, 16 deep, to a file beside it, and a write(2) for each line, which is what one would write first; in turns,
+// so that all meet the same disk. Budget: 85% of fio's rate, 0.15 CPU seconds per GB. Then records through the whole
+// sink, encoder included.
 //
-//   file_sink_bench [DIRECTORY [MB [ROUNDS]]]    default: here, 512 MB, 5 rounds; needs fio; removes what it writes
+//   file_sink_bench [DIRECTORY [MB [ROUNDS [JSON]]]]    default: here, 512 MB, 5 rounds; needs fio; removes what it
+//                                                       writes, but for JSON: a file with the values of each round
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,10 +14,14 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "agent/base/unique_fd.hpp"
 #include "sinks/file/file_sink.hpp"
 
 namespace sonde {
@@ -83,6 +90,20 @@ Measured run_writer(const std::string& path, std::uint64_t bytes) {
     return measured;
 }
 
+// Until the device has all of it, as with the others.
+Measured run_write_per_line(const std::string& path, std::uint64_t bytes) {
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    std::string line(512, 'x');
+    line.back() = '\n';
+    const auto cpu_before_s = cpu_s(RUSAGE_SELF);
+    const auto started_s = now_s();
+    bool good = static_cast<bool>(file);
+    for (std::uint64_t done = 0; good && done < bytes; done += line.size())
+        good = ::write(file.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size());
+    if (!good || ::fdatasync(file.get()) != 0) std::perror("cannot write"), std::exit(1);
+    return per_second_and_gb(static_cast<double>(bytes), started_s, cpu_before_s, RUSAGE_SELF);
+}
+
 Measured run_sink(const std::string& directory, std::uint64_t bytes) {
     FileSinkOptions options;
     options.directory = directory;
@@ -112,28 +133,51 @@ double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-int bench(const std::string& directory, std::uint64_t bytes, int rounds) {
+using Series = std::map<std::string, std::vector<double>>;
+
+void write_json(const char* path, const Series& series) {
+    std::ofstream out(path);
+    const char* between = "{";
+    for (const auto& [name, values] : series) {
+        out << between << '"' << name << "\":";
+        between = ",";
+        char bracket = '[';
+        for (const auto value : values) out << std::exchange(bracket, ',') << value;
+        out << ']';
+    }
+    out << "}\n";
+}
+
+constexpr std::array<std::pair<const char*, Measured (*)(const std::string&, std::uint64_t)>, 3> ways{
+    {{"fio", run_fio}, {"sonde", run_writer}, {"write", run_write_per_line}}};
+
+Series bench(const std::string& directory, std::uint64_t bytes, int rounds) {
     const auto path = directory + "/file_sink_bench.jsonl";
-    std::vector<double> ratios, cpu;
-    std::printf("%8s %12s %12s %8s %14s %12s %8s\n", "round", "fio MB/s", "sonde MB/s", "ratio", "sonde CPU s/GB",
-                "fio CPU s/GB", "direct");
-    for (int round = 1; round <= rounds; ++round) {
-        // each goes first in turn
-        Measured fio, ours;
-        for (const bool is_fio : {round % 2 == 0, round % 2 != 0}) {
-            (is_fio ? fio : ours) = is_fio ? run_fio(path, bytes) : run_writer(path, bytes);
+    Series series;
+    std::printf("%5s %9s %11s %7s %11s %15s %13s %15s %8s\n", "round", "fio MB/s", "sonde MB/s", "of fio", "write MB/s",
+                "sonde CPU s/GB", "fio CPU s/GB", "write CPU s/GB", "direct");
+    for (int round = 0; round < rounds; ++round) {
+        std::array<Measured, ways.size()> measured;
+        for (std::size_t turn = 0; turn < ways.size(); ++turn) {
+            // each goes first in turn
+            const auto way = (turn + static_cast<std::size_t>(round)) % ways.size();
+            measured[way] = ways[way].second(path, bytes);
             ::unlink(path.c_str());
+            series[std::string(ways[way].first) + ".mb_per_s"].push_back(measured[way].mb_per_s);
+            series[std::string(ways[way].first) + ".cpu_s_per_gb"].push_back(measured[way].cpu_s_per_gb);
         }
-        ratios.push_back(ours.mb_per_s / fio.mb_per_s);
-        cpu.push_back(ours.cpu_s_per_gb);
-        std::printf("%8d %12.0f %12.0f %8.2f %14.3f %12.3f %7.0f%%\n", round, fio.mb_per_s, ours.mb_per_s,
-                    ratios.back(), ours.cpu_s_per_gb, fio.cpu_s_per_gb, 100 * ours.direct_share);
+        const auto& [fio, ours, write] = measured;
+        series["sonde.of_fio"].push_back(ours.mb_per_s / fio.mb_per_s);
+        series["write.of_fio"].push_back(write.mb_per_s / fio.mb_per_s);
+        std::printf("%5d %9.0f %11.0f %7.2f %11.0f %15.3f %13.3f %15.3f %7.0f%%\n", round + 1, fio.mb_per_s,
+                    ours.mb_per_s, series["sonde.of_fio"].back(), write.mb_per_s, ours.cpu_s_per_gb, fio.cpu_s_per_gb,
+                    write.cpu_s_per_gb, 100 * ours.direct_share);
+        std::fflush(stdout);
     }
     const auto whole = run_sink(directory, bytes);
-    std::printf("median: %.0f%% of fio (budget 85%%), %.3f CPU s/GB (budget 0.15)\n", 100 * median(ratios),
-                median(cpu));
-    std::printf("whole sink, encoder included: %.0f MB/s, %.3f CPU s/GB\n", whole.mb_per_s, whole.cpu_s_per_gb);
-    return 0;
+    series["sink.mb_per_s"].push_back(whole.mb_per_s);
+    series["sink.cpu_s_per_gb"].push_back(whole.cpu_s_per_gb);
+    return series;
 }
 
 }  // namespace
@@ -143,6 +187,11 @@ int main(int argc, char** argv) {
     const std::string directory = argc > 1 ? argv[1] : ".";
     const auto megabytes = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 512;
     const int rounds = argc > 3 ? std::atoi(argv[3]) : 5;
-    // whole lines and whole blocks for both
-    return sonde::bench(directory, megabytes * 1'000'000 / 4096 * 4096, std::max(rounds, 1));
+    // whole lines and whole blocks for all
+    auto series = sonde::bench(directory, megabytes * 1'000'000 / 4096 * 4096, std::max(rounds, 1));
+    std::printf("median: %.0f%% of fio (budget 85%%), %.3f CPU s/GB (budget 0.15)\n",
+                100 * sonde::median(series["sonde.of_fio"]), sonde::median(series["sonde.cpu_s_per_gb"]));
+    std::printf("whole sink, encoder included: %.0f MB/s, %.3f CPU s/GB\n", series["sink.mb_per_s"].back(),
+                series["sink.cpu_s_per_gb"].back());
+    if (argc > 4) sonde::write_json(argv[4], series);
 }

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""What the capture of log writes costs: log_overhead.py [ROUNDS] [--tracepoint].
+"""What the capture of log writes costs: log_overhead.py [ROUNDS] [--tracer].
 
 One program serves a request now and then, so that sonde watches it, and writes lines to a file, 100,000 at a time, to
 another that nobody takes for a log, and makes an unrelated system call; a second program that serves nothing does the
 same and is not watched. Each round runs them without sonde and with it, in changing order; what counts is the CPU time
-per call of the quickest of several runs, because other load can only add to it. --tracepoint: also what a tracepoint of
-one system call would cost (needs linux-perf and tracefs), the reason why there is none. Prints ratios on/off.
+per call of the quickest of several runs, because other load can only add to it. --tracer: also what tracepoints of
+system calls would cost (syscall_tracer), the reason why there are none. Prints ratios on/off.
 A benchmark, not a test: it asserts nothing."""
 
+import contextlib
 import json
-import os
 import pathlib
 import socket
 import statistics
@@ -20,6 +20,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from harness import Sonde, metric_sum, wait_for  # noqa: E402
+from watchers import Tracer  # noqa: E402
 
 SOURCE = r"""
 #include <arpa/inet.h>
@@ -80,6 +81,7 @@ int main(int argc, char **argv) {
 """
 LINES = 100_000
 RUNS = 5
+PROCESSES = ("watched", "unwatched")
 WHAT = ("line to a log", "other write", "getppid")
 
 
@@ -136,50 +138,54 @@ def with_sonde(directory, writers):
         sonde.stop()
 
 
-def tracepoint(writers):
-    perf = subprocess.Popen(["perf", "stat", "-a", "-e", "syscalls:sys_enter_write", "sleep", "60"],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        time.sleep(1)
+def with_tracer(writers):
+    with Tracer():
         return [writer.quickest() for writer in writers]
-    finally:
-        perf.terminate()
-        perf.wait()
 
 
-def show(name, ratios):
-    for number, who in enumerate(("watched", "unwatched")):
-        parts = [f"{what} x{statistics.median(r[number][i] for r in ratios):.3f}" for i, what in enumerate(WHAT)]
-        print(f"{name:12} {who:10} {', '.join(parts)}")
+def compile_writer(directory):
+    (directory / "writer.c").write_text(SOURCE)
+    program = str(directory / "writer")
+    subprocess.run(["cc", "-O2", "-o", program, str(directory / "writer.c")], check=True)
+    return program
+
+
+def measure(rounds, tracer=False, tell=print):
+    """Ratios on/off by series, one of each per round: WATCHER.PROCESS.CALL."""
+    series = {}
+    with tempfile.TemporaryDirectory(prefix="sonde-bench-") as place, contextlib.ExitStack() as stack:
+        directory = pathlib.Path(place)
+        program = compile_writer(directory)
+        writers = []
+        for name in PROCESSES:
+            writers.append(Writer(program, directory, name))
+            stack.callback(writers[-1].stop)
+
+        def held(watcher, on, off):
+            for process, ons, offs in zip(PROCESSES, on, off):
+                for call, a, b in zip(WHAT, ons, offs):
+                    series.setdefault(f"{watcher}.{process}.{call}", []).append(a / b)
+
+        for number in range(rounds):
+            off = None if number % 2 else [w.quickest() for w in writers]
+            on, counts = with_sonde(directory, writers)
+            off = off or [w.quickest() for w in writers]
+            held("sonde", on, off)
+            tell(f"round {number + 1}: watched line {off[0][0]:.0f} → {on[0][0]:.0f} ns, unwatched getppid "
+                 f"{off[1][2]:.1f} → {on[1][2]:.1f} ns; log_write {counts}")
+            if tracer:
+                held("tracer", with_tracer(writers), off)
+    return series
 
 
 def main():
     arguments = [a for a in sys.argv[1:] if not a.startswith("-")]
-    rounds = int(arguments[0]) if arguments else 5
-    with tempfile.TemporaryDirectory() as place:
-        directory = pathlib.Path(place)
-        (directory / "writer.c").write_text(SOURCE)
-        program = str(directory / "writer")
-        subprocess.run(["cc", "-O2", "-o", program, str(directory / "writer.c")], check=True)
-        writers = [Writer(program, directory, name) for name in ("watched", "unwatched")]
-        on_off, traced = [], []
-        try:
-            for number in range(rounds):
-                off = None if number % 2 else [w.quickest() for w in writers]
-                on, counts = with_sonde(directory, writers)
-                off = off or [w.quickest() for w in writers]
-                ratio = [[a / b for a, b in zip(x, y)] for x, y in zip(on, off)]
-                on_off.append(ratio)
-                print(f"round {number + 1}: watched line {off[0][0]:.0f} → {on[0][0]:.0f} ns x{ratio[0][0]:.3f}; "
-                      f"log_write {counts}", flush=True)
-                if "--tracepoint" in sys.argv:
-                    traced.append([[a / b for a, b in zip(x, y)] for x, y in zip(tracepoint(writers), off)])
-        finally:
-            for writer in writers:
-                writer.stop()
-        show("uprobes", on_off)
-        if traced:
-            show("tracepoint", traced)
+    tracer = "--tracer" in sys.argv
+    series = measure(int(arguments[0]) if arguments else 5, tracer, tell=lambda line: print(line, flush=True))
+    for watcher in ("sonde", "tracer") if tracer else ("sonde",):
+        for process in PROCESSES:
+            parts = [f"{call} x{statistics.median(series[f'{watcher}.{process}.{call}']):.3f}" for call in WHAT]
+            print(f"{watcher:12} {process:10} {', '.join(parts)}")
 
 
 if __name__ == "__main__":

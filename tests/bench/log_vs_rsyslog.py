@@ -105,26 +105,37 @@ def run_rsyslog(folder, lines, count):
         out.unlink(missing_ok=True)
 
 
-def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+def measure(count, rounds, tell=print):
+    """Values by series, one of each per round."""
+    ways = {"sonde": run_sonde, "rsyslog": run_rsyslog}
+    series = {}
     with tempfile.TemporaryDirectory(prefix="sonde-bench-") as name:
         folder = pathlib.Path(name)
         (folder / "in").mkdir()
         lines = folder / "lines"
         write_lines(lines, count)
-        ways = {"sonde": run_sonde, "rsyslog": run_rsyslog}
-        results = {way: [] for way in ways}
+        tell(f"{count} lines, {lines.stat().st_size / count:.0f} bytes each")
         for number in range(rounds):
+            cpu = {}
             for way in (list(ways) if number % 2 == 0 else list(ways)[::-1]):
-                results[way].append(ways[way](folder, lines, count))
-        print(f"{count} lines, {lines.stat().st_size / count:.0f} bytes each, median of {rounds}")
-        print(f"{'':10} {'lines/s':>12} {'lines/CPU s':>12}")
-        for way, all_ in results.items():
-            wall, cpu = (statistics.median(values) for values in zip(*all_))
-            print(f"{way:10} {count / wall:12,.0f} {count / max(cpu, 0.01):12,.0f}")
-        ratio = statistics.median(r[1] / s[1] for s, r in zip(results["sonde"], results["rsyslog"]))
-        print(f"rsyslog takes x{ratio:.1f} of sonde's CPU time")
+                wall, cpu[way] = ways[way](folder, lines, count)
+                series.setdefault(f"{way}.lines_per_s", []).append(count / wall)
+                series.setdefault(f"{way}.lines_per_cpu_s", []).append(count / max(cpu[way], 0.01))
+            series.setdefault("cpu_ratio", []).append(cpu["rsyslog"] / cpu["sonde"])
+            tell(f"round {number + 1}: rsyslog takes x{series['cpu_ratio'][-1]:.1f} of sonde's CPU time")
+    return series
+
+
+def main():
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    series = measure(count, rounds, tell=lambda line: print(line, flush=True))
+    print(f"median of {rounds}")
+    print(f"{'':10} {'lines/s':>12} {'lines/CPU s':>12}")
+    for way in ("sonde", "rsyslog"):
+        wall, cpu = (statistics.median(series[f"{way}.{what}"]) for what in ("lines_per_s", "lines_per_cpu_s"))
+        print(f"{way:10} {wall:12,.0f} {cpu:12,.0f}")
+    print(f"rsyslog takes x{statistics.median(series['cpu_ratio']):.1f} of sonde's CPU time")
 
 
 if __name__ == "__main__":

@@ -9,18 +9,19 @@ requests are counted in the route {other}, and what was lost. A benchmark, not a
 test: it asserts nothing but that everything was really there."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import pathlib
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from harness import SONDE, Nginx, Process, fetch, free_port, metric_sum, wait_for  # noqa: E402
+from harness import Nginx, Process, metric_sum  # noqa: E402
+from watchers import Agent  # noqa: E402
 
 CONNECTIONS, PATHS, PROCESSES, RATE = 10_000, 100_000, 5_000, 2_000
 MIB = 1024 * 1024
@@ -121,45 +122,44 @@ async def under_load(port, seconds, tell):
         sleepers.stop()
 
 
-def main():
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 600
+def measure(seconds, options=(), tell=print):
+    """MiB by series: resident at rest, once; resident and of it the ring's pages, each ten seconds of the load's second
+    half: tables fill in the first."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    series = {"rest": [], "load": [], "ring": []}
     directory = tempfile.mkdtemp(prefix="sonde-bench-")
-    nginx = Nginx(directory, "location /shop { return 200 ok; }", connections=16384)
-    port = free_port()
-    sonde = Process([SONDE, "run", "--listen", f"127.0.0.1:{port}", *sys.argv[2:]])
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        nginx = Nginx(directory, "location /shop { return 200 ok; }", connections=16384)
+        stack.callback(nginx.stop)
+        sonde = stack.enter_context(Agent(*options))
+        began = time.monotonic()
 
-    def metrics():
-        return fetch(f"http://127.0.0.1:{port}/metrics")
+        def look(connections=None):
+            rss, anon, ring, peak = memory(sonde.pid)
+            if not connections:
+                series["rest"].append(rss)
+            elif time.monotonic() - loaded > seconds / 2:
+                series["load"].append(rss)
+                series["ring"].append(ring)
+            text = sonde.metrics()
+            evicted = metric_sum(text, "sonde_connections_evicted_total")
+            other = metric_sum(text, "sonde_http_overflow_total")
+            tell(f"{time.monotonic() - began:5.0f} {rss:8.1f} {anon:9.1f} {ring:6.1f} {peak:6.1f} "
+                 f"{connections.answered if connections else 0:10} {metric_sum(text, 'sonde_connections'):12.0f} "
+                 f"{evicted:8.0f} {other:9.0f} {metric_sum(text, 'sonde_records_lost_total'):6.0f}")
 
-    def ready():
-        try:
-            return fetch(f"http://127.0.0.1:{port}/readyz") == "ready\n"
-        except OSError:
-            return False
-
-    began = time.monotonic()
-
-    def tell(connections=None):
-        rss, anon, ring, peak = memory(sonde.pid)
-        text = metrics()
-        evicted = metric_sum(text, "sonde_connections_evicted_total")
-        other = metric_sum(text, "sonde_http_overflow_total")
-        print(f"{time.monotonic() - began:5.0f} {rss:8.1f} {anon:9.1f} {ring:6.1f} {peak:6.1f} "
-              f"{connections.answered if connections else 0:10} {metric_sum(text, 'sonde_connections'):12.0f} "
-              f"{evicted:8.0f} {other:9.0f} {metric_sum(text, 'sonde_records_lost_total'):6.0f}", flush=True)
-
-    try:
-        wait_for(ready, "sonde is ready")
-        print("    s resident anonymous   ring   peak   requests  connections  evicted  in other   lost")
+        tell("    s resident anonymous   ring   peak   requests  connections  evicted  in other   lost")
         time.sleep(10)
-        tell()
-        asyncio.run(under_load(nginx.port, seconds, tell))
-    finally:
-        sonde.stop()
-        nginx.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+        look()
+        loaded = time.monotonic()
+        asyncio.run(under_load(nginx.port, seconds, look))
+    return series
+
+
+def main():
+    measure(int(sys.argv[1]) if len(sys.argv) > 1 else 600, sys.argv[2:], tell=lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

@@ -1,41 +1,82 @@
 #!/usr/bin/env python3
-"""What sonde costs nginx: nginx_overhead.py [ROUNDS] [SECONDS] [OPTION OF SONDE RUN...].
+"""What sonde costs a saturated server: nginx_overhead.py [ROUNDS] [SECONDS] [--application] [--tracer] [OPTION...].
 
 One wrk saturates one nginx all the time, each on a core of its own (migrations between them cost more than what is
 measured); sonde, which runs where the kernel puts it, is started and stopped in between. A round is a window of SECONDS
 with it, held against the mean of the windows without it before and after, which cancels what drifts on a shared machine.
-Prints CPU per request of nginx's worker (schedstat, stub_status) and requests per second as ratios on/off, and their
-medians and quartiles. A benchmark, not a test: it asserts nothing."""
+--application: a server that works 1 ms for each request stands in nginx's place. --tracer: each round has a window with
+syscall_tracer too, the usual way to trace, held against its own neighbours.
+Prints CPU per request of the serving process (by its own count of requests) and requests per second as ratios on/off, and
+their medians and quartiles. A benchmark, not a test: it asserts nothing."""
 
+import argparse
+import contextlib
 import os
 import pathlib
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from harness import SONDE, Nginx, Process, fetch, free_port, metric_sum, wait_for  # noqa: E402
+from harness import PYTHON, Nginx, Process, accepts, fetch, free_port, metric_sum, wait_for  # noqa: E402
+from spread import Spread  # noqa: E402
+from watchers import Agent, Tracer  # noqa: E402
 
 CORES = sorted(os.sched_getaffinity(0))
 STATUS = "location = /status { stub_status; access_log off; }"
 
 
-class Load:
+class SaturatedNginx:
+    # Many: once sonde shares wrk's core, 32 of them leave nginx idle now and then, and it pays for falling asleep and
+    # waking up, which costs more than what is measured. With 256 there is always a request that waits for it.
+    connections = 256
+
     def __init__(self, directory):
         self.nginx = Nginx(directory, STATUS)
         (self.nginx.root / "www" / "file").write_bytes(b"x" * 1024)
-        self.worker = int(pathlib.Path(f"/proc/{self.nginx.pid}/task/{self.nginx.pid}/children").read_text().split()[0])
-        os.sched_setaffinity(self.worker, {CORES[-1]})
-        self.wrk = Process(["taskset", "-c", str(CORES[0]), "wrk", "-t1", "-c32", "-d3600s",
-                            f"http://127.0.0.1:{self.nginx.port}/file"], stdout=subprocess.DEVNULL)
+        self.url = f"http://127.0.0.1:{self.nginx.port}"
+        self.pid = int(pathlib.Path(f"/proc/{self.nginx.pid}/task/{self.nginx.pid}/children").read_text().split()[0])
+        self.stop = self.nginx.stop
+
+    def used(self):
+        """Requests answered so far, CPU ns taken so far."""
+        requests = int(fetch(f"{self.url}/status").splitlines()[2].split()[2])
+        return requests, int(pathlib.Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+
+
+class SaturatedApplication:
+    connections = 16  # a millisecond each: always enough
+
+    def __init__(self, _):
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.server = Process(["taskset", "-c", str(CORES[-1]), PYTHON,
+                               str(pathlib.Path(__file__).with_name("one_ms_server.py")), str(port)])
+        self.pid = self.server.pid
+        self.stop = self.server.stop
+        try:
+            wait_for(lambda: accepts(port), "the application listens")
+        except AssertionError:
+            self.stop()
+            raise
+
+    def used(self):
+        """Both by its own count: a request more or less would be a thousandth of a window."""
+        return [int(word) for word in fetch(f"{self.url}/used").split()]
+
+
+class Load:
+    def __init__(self, server):
+        self.server = server
+        os.sched_setaffinity(server.pid, {CORES[-1]})
+        self.wrk = Process(["taskset", "-c", str(CORES[0]), "wrk", "-t1", f"-c{server.connections}", "-d36000s",
+                            f"{server.url}/file"])
+        self.stop = self.wrk.stop
 
     def now(self):
-        requests = int(fetch(f"http://127.0.0.1:{self.nginx.port}/status").splitlines()[2].split()[2])
-        cpu_ns = int(pathlib.Path(f"/proc/{self.worker}/schedstat").read_text().split()[0])
-        return requests, cpu_ns, time.monotonic()
+        return *self.server.used(), time.monotonic()
 
     def window(self, seconds):
         """(CPU µs per request, requests per second)"""
@@ -45,58 +86,73 @@ class Load:
         requests = after[0] - before[0]
         return (after[1] - before[1]) / requests / 1e3, requests / (after[2] - before[2])
 
-    def stop(self):
-        self.wrk.stop()
-        self.nginx.stop()
-
 
 def with_sonde(load, seconds, options):
-    port = free_port()
-    sonde = Process([SONDE, "run", "--listen", f"127.0.0.1:{port}", *options])
-    try:
-        def ready():
-            try:
-                return fetch(f"http://127.0.0.1:{port}/readyz") == "ready\n"
-            except OSError:
-                return False
-        wait_for(ready, "sonde is ready")
-        own = int(pathlib.Path(f"/proc/{sonde.pid}/schedstat").read_text().split()[0])
+    """The window, cores that the pipeline's thread took, records lost."""
+    with Agent(*options) as sonde:
+        used = sonde.pipeline_ns()
         result = load.window(seconds)
-        own = int(pathlib.Path(f"/proc/{sonde.pid}/schedstat").read_text().split()[0]) - own
-        lost = metric_sum(fetch(f"http://127.0.0.1:{port}/metrics"), "sonde_records_lost_total")
-        return result, own / seconds / 1e9, lost
-    finally:
-        sonde.stop()
+        used = sonde.pipeline_ns() - used
+        return result, used / seconds / 1e9, metric_sum(sonde.metrics(), "sonde_records_lost_total")
 
 
-def summary(ratios):
-    low, _, high = statistics.quantiles(ratios, n=4)
-    return f"x{statistics.median(ratios):.3f} (quartiles {low:.3f} {high:.3f})"
+def with_tracer(load, seconds):
+    with Tracer():
+        return load.window(seconds)
+
+
+def measure(rounds, seconds, application=False, tracer=False, options=(), tell=print):
+    """Values by series, one of each per round."""
+    series = {}
+    with contextlib.ExitStack() as stack:
+        directory = tempfile.mkdtemp(prefix="sonde-bench-")
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        server = (SaturatedApplication if application else SaturatedNginx)(directory)
+        stack.callback(server.stop)
+        load = Load(server)
+        stack.callback(load.stop)
+        load.window(1)
+        before = load.window(seconds)
+
+        def held(name, on):
+            nonlocal before
+            after = load.window(seconds)
+            off = [statistics.mean(pair) for pair in zip(before, after)]
+            before = after
+            for what, value in (("cpu_us_off", off[0]), ("cpu_us", on[0]), ("extra_us", on[0] - off[0]),
+                                ("cpu_ratio", on[0] / off[0]), ("rate_off", off[1]), ("rate", on[1]),
+                                ("rate_ratio", on[1] / off[1])):
+                series.setdefault(f"{name}.{what}", []).append(value)
+
+        tell("round  CPU/request off       on   ratio   requests/s off      on   ratio   pipeline cores  lost" +
+             ("   tracer: CPU/request  requests/s" if tracer else ""))
+        for number in range(rounds):
+            on, cores, lost = with_sonde(load, seconds, options)
+            held("sonde", on)
+            series.setdefault("sonde.cores", []).append(cores)
+            series.setdefault("sonde.lost", []).append(lost)
+            if tracer:
+                held("tracer", with_tracer(load, seconds))
+            now = {name: values[-1] for name, values in series.items()}
+            tell(f"{number + 1:5}  {now['sonde.cpu_us_off']:12.2f} µs {now['sonde.cpu_us']:8.2f}  "
+                 f"x{now['sonde.cpu_ratio']:5.3f}   {now['sonde.rate_off']:14.0f} {now['sonde.rate']:7.0f}  "
+                 f"x{now['sonde.rate_ratio']:5.3f}   {cores:14.2f} {lost:5.0f}" +
+                 (f"   {'x':>15}{now['tracer.cpu_ratio']:5.3f}      x{now['tracer.rate_ratio']:5.3f}" if tracer else ""))
+    return series
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 1
-    directory = tempfile.mkdtemp(prefix="sonde-bench-")
-    load = Load(directory)
-    try:
-        load.window(1)
-        cpu_ratios, rate_ratios = [], []
-        print("round  CPU/request off       on   ratio   requests/s off      on   ratio   pipeline cores  lost")
-        before = load.window(seconds)
-        for number in range(rounds):
-            on, own_cores, lost = with_sonde(load, seconds, sys.argv[3:])
-            after = load.window(seconds)
-            off = [(a + b) / 2 for a, b in zip(before, after)]
-            before = after
-            cpu_ratios.append(on[0] / off[0])
-            rate_ratios.append(on[1] / off[1])
-            print(f"{number + 1:5}  {off[0]:12.2f} µs {on[0]:8.2f}  x{cpu_ratios[-1]:5.3f}   "
-                  f"{off[1]:14.0f} {on[1]:7.0f}  x{rate_ratios[-1]:5.3f}   {own_cores:14.2f} {lost:5.0f}", flush=True)
-        print(f"CPU per request {summary(cpu_ratios)}, throughput {summary(rate_ratios)}")
-    finally:
-        load.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rounds", type=int, nargs="?", default=20)
+    parser.add_argument("seconds", type=float, nargs="?", default=1)
+    parser.add_argument("--application", action="store_true")
+    parser.add_argument("--tracer", action="store_true")
+    chosen, options = parser.parse_known_args()
+    series = measure(chosen.rounds, chosen.seconds, chosen.application, chosen.tracer, options,
+                     tell=lambda line: print(line, flush=True))
+    for name in ("sonde", "tracer") if chosen.tracer else ("sonde",):
+        print(f"{name}: CPU per request {Spread.of(series[f'{name}.cpu_ratio']).ratio_text()}, "
+              f"throughput {Spread.of(series[f'{name}.rate_ratio']).ratio_text()}")
 
 
 if __name__ == "__main__":

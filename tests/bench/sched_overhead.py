@@ -15,8 +15,7 @@ import statistics
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from harness import SONDE, Process, fetch, free_port, wait_for  # noqa: E402
+from watchers import Agent
 
 RUNS = 5
 PROGRAM = "task_switch"
@@ -45,30 +44,9 @@ def quickest(loops):
     return min(cpu_us_per_loop(loops) for _ in range(RUNS))
 
 
-def start_sonde():
-    port = free_port()
-    sonde = Process([SONDE, "run", "--listen", f"127.0.0.1:{port}"])
-
-    def ready():
-        try:
-            return fetch(f"http://127.0.0.1:{port}/readyz") == "ready\n"
-        except OSError:
-            return False
-
-    try:
-        wait_for(ready, "sonde is ready")
-    except AssertionError:
-        sonde.stop()
-        raise
-    return sonde
-
-
 def with_sonde(loops):
-    sonde = start_sonde()
-    try:
+    with Agent():
         return quickest(loops)
-    finally:
-        sonde.stop()
 
 
 def program_ns(loops):
@@ -76,32 +54,38 @@ def program_ns(loops):
     no hook (docs/decisions/0009-clock-without-hook.md)."""
     setting = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
     before = setting.read_text()
-    sonde = start_sonde()
     try:
-        setting.write_text("1")
-        cpu_us_per_loop(loops)
-        programs = json.loads(subprocess.run(["bpftool", "--json", "prog", "show"], check=True,
-                                             capture_output=True, text=True).stdout)
-        runs = [(p["run_time_ns"], p["run_cnt"]) for p in programs
-                if p.get("name") == PROGRAM and p.get("run_cnt", 0) > 0]
-        return sum(ns for ns, _ in runs) / sum(count for _, count in runs) if runs else None
+        with Agent():
+            setting.write_text("1")
+            cpu_us_per_loop(loops)
+            programs = json.loads(subprocess.run(["bpftool", "--json", "prog", "show"], check=True,
+                                                 capture_output=True, text=True).stdout)
+            runs = [(p["run_time_ns"], p["run_cnt"]) for p in programs
+                    if p.get("name") == PROGRAM and p.get("run_cnt", 0) > 0]
+            return sum(ns for ns, _ in runs) / sum(count for _, count in runs) if runs else None
     finally:
         setting.write_text(before)
-        sonde.stop()
 
 
-def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
-    loops = int(sys.argv[2]) if len(sys.argv) > 2 else 40_000
-    ratios = []
-    print("round   CPU per loop off       on   ratio")
+def measure(rounds, loops=40_000, tell=print):
+    """Values by series, one of each per round."""
+    series = {"off_us": [], "on_us": [], "ratio": []}
+    tell("round   CPU per loop off       on   ratio")
     for number in range(rounds):
         if number % 2:
             on, off = with_sonde(loops), quickest(loops)
         else:
             off, on = quickest(loops), with_sonde(loops)
-        ratios.append(on / off)
-        print(f"{number + 1:5}   {off:13.3f} µs {on:8.3f}  x{ratios[-1]:.4f}", flush=True)
+        for name, value in (("off_us", off), ("on_us", on), ("ratio", on / off)):
+            series[name].append(value)
+        tell(f"{number + 1:5}   {off:13.3f} µs {on:8.3f}  x{on / off:.4f}")
+    return series
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    loops = int(sys.argv[2]) if len(sys.argv) > 2 else 40_000
+    ratios = measure(rounds, loops, tell=lambda line: print(line, flush=True))["ratio"]
     hook_ns = program_ns(loops)
     hook = "no program runs at a switch" if hook_ns is None else f"{PROGRAM}: {hook_ns:.0f} ns per switch by the kernel"
     print(f"median x{statistics.median(ratios):.4f} ({min(ratios):.4f} to {max(ratios):.4f}); {hook}")
