@@ -31,31 +31,32 @@ struct Connection {
     // switching: its server has answered 101 for "h2c", frames follow
     enum class State : std::uint8_t { http1, tunnel, unreadable, switching, http2, websocket };
 
+    // a machine has tens of thousands of these, most of them at rest: in the order that leaves no room in between
     State state = State::http1;
     bool endpoints_known = false;
     bool tls = false;
     Side side = Side::server;
+    bool request_fin = false;  // who has closed its direction
+    bool response_fin = false;
+    bool has_gap = false;                // requests that expect their response at gap_ack are ambiguous
+    bool stray = false;                  // bytes of a response were seen where none can begin
+    bool has_read = false;               // last SocketRead, for heads that were not complete when it came
+    bool switches_to_websocket = false;  // the answer that is under way is the upgrade's
+    // The socket has gone, and plaintext may yet be told of: last_event_ns is when anything was.
+    bool closing = false;
+    int close_error = 0;  // with closing
+    std::uint32_t gap_ack = 0;
+    std::uint32_t last_reads_on_thread = 0;
     Endpoint local;
     Endpoint remote;
+    std::uint64_t last_event_ns = 0;
+    SocketRead last_read;
     MessageStream requests;
     MessageStream responses;
     PendingRequests pending;
-    std::vector<HeldSegment> held;  // early segments; rare
-    bool request_fin = false;       // who has closed its direction
-    bool response_fin = false;
-    bool has_gap = false;  // requests that expect their response at gap_ack are ambiguous
-    std::uint32_t gap_ack = 0;
-    // The socket has gone, and plaintext may yet be told of: last_event_ns is when anything was.
-    bool closing = false;
-    int close_error = 0;    // with closing
-    bool stray = false;     // bytes of a response were seen where none can begin
-    bool has_read = false;  // last SocketRead, for heads that were not complete when it came
-    SocketRead last_read;
-    std::uint32_t last_reads_on_thread = 0;
-    std::uint64_t last_event_ns = 0;
-    std::unique_ptr<Http2Session> http2;          // with State::http2
-    std::unique_ptr<WebSocketSession> websocket;  // with State::websocket
-    bool switches_to_websocket = false;           // the answer that is under way is the upgrade's
+    std::unique_ptr<std::vector<HeldSegment>> held;  // early segments; rare
+    std::unique_ptr<Http2Session> http2;             // with State::http2
+    std::unique_ptr<WebSocketSession> websocket;     // with State::websocket
 
     // Who asked, by a request's headers. whole_head: none of them is missing; otherwise what a trusted proxy said may
     // be, and then nobody knows. What a client sends about others is not about itself.
@@ -68,11 +69,12 @@ struct Connection {
 
     // Ready for another socket; keeps its memory.
     void recycle() {
-        auto request_head = std::move(requests.head);
-        auto response_head = std::move(responses.head);
+        requests.recycle();
+        responses.recycle();
+        auto old_requests = std::move(requests), old_responses = std::move(responses);
         *this = Connection{};
-        requests.head = std::move(request_head);
-        responses.head = std::move(response_head);
+        requests = std::move(old_requests);
+        responses = std::move(old_responses);
     }
 };
 

@@ -27,18 +27,18 @@ ConnectionTracker::ConnectionTracker(const TrackerLimits& limits, Deliver delive
 
 Connection& ConnectionTracker::find(std::uint64_t cookie, std::uint64_t time_ns, bool is_server) {
     if (const auto at = connections_.find(cookie); at != connections_.end()) {
-        at->second->last_event_ns = time_ns;
-        return *at->second;
+        at->second.last_event_ns = time_ns;
+        return at->second;
     }
     if (connections_.size() >= limits_.max_connections) evict_old();
     Connection* made = nullptr;
     if (spare_.empty()) {
-        made = connections_.emplace(cookie, std::make_unique<Connection>()).first->second.get();
+        made = &connections_[cookie];
     } else {
         auto node = std::move(spare_.back());
         spare_.pop_back();
         node.key() = cookie;
-        made = connections_.insert(std::move(node)).position->second.get();
+        made = &connections_.insert(std::move(node)).position->second;
     }
     stats_.connections.store(connections_.size(), std::memory_order_relaxed);
     made->side = is_server ? Side::server : Side::client;
@@ -47,11 +47,11 @@ Connection& ConnectionTracker::find(std::uint64_t cookie, std::uint64_t time_ns,
 }
 
 void ConnectionTracker::release(Table::iterator at) {
-    http1_.drop_pending(*at->second);
-    if (at->second->http2) at->second->http2->drop();
+    http1_.drop_pending(at->second);
+    if (at->second.http2) at->second.http2->drop();
     auto node = connections_.extract(at);
     if (spare_.size() < spare_max) {
-        node.mapped()->recycle();
+        node.mapped().recycle();
         spare_.push_back(std::move(node));
     }
     stats_.connections.store(connections_.size(), std::memory_order_relaxed);
@@ -66,12 +66,12 @@ void ConnectionTracker::evict_old() {
     for (std::size_t i = 0; i < buckets && seen < candidates; ++i) {
         evict_bucket_ = (evict_bucket_ + 1) % buckets;
         for (auto at = connections_.begin(evict_bucket_); at != connections_.end(evict_bucket_); ++at, ++seen)
-            if (at->second->last_event_ns < oldest_ns) oldest = at->first, oldest_ns = at->second->last_event_ns;
+            if (at->second.last_event_ns < oldest_ns) oldest = at->first, oldest_ns = at->second.last_event_ns;
     }
     if (seen == 0) return;
     bump(stats_.evicted_connections);
     const auto at = connections_.find(oldest);
-    end_websocket(*at->second, 0);
+    end_websocket(at->second, 0);
     release(at);
 }
 
@@ -98,7 +98,7 @@ void ConnectionTracker::on(const Head& event) {
 void ConnectionTracker::on(const Progress& event) {
     const auto at = connections_.find(event.cookie);
     if (at == connections_.end()) return;
-    auto& c = *at->second;
+    auto& c = at->second;
     c.last_event_ns = event.time_ns;
     if (c.state == Connection::State::http1) http1_.on(c, event);
 }
@@ -119,7 +119,7 @@ void ConnectionTracker::on(const Http2Frames& event) {
 void ConnectionTracker::on(const WebSocketCounts& event) {
     const auto at = connections_.find(event.cookie);
     if (at == connections_.end()) return;
-    auto& c = *at->second;
+    auto& c = at->second;
     c.last_event_ns = event.time_ns;
     if (c.state != Connection::State::websocket) return;  // the kernel took something else for an upgrade
     const auto moved = c.websocket->on(event);
@@ -134,7 +134,7 @@ void ConnectionTracker::end_websocket(Connection& c, std::uint64_t now_ns) {
 void ConnectionTracker::on(const SocketRead& event) {
     const auto at = connections_.find(event.cookie);
     if (at == connections_.end()) return;
-    auto& c = *at->second;
+    auto& c = at->second;
     if (c.state == Connection::State::websocket) return;
     if (event.handshake) {  // other work of the thread, but no request
         if (c.side == Side::server) ++reads_.of(event.thread.tid);
@@ -152,7 +152,7 @@ void ConnectionTracker::on(const SocketRead& event) {
 void ConnectionTracker::on(const ConnClose& event) {
     const auto at = connections_.find(event.cookie);
     if (at == connections_.end()) return;
-    auto& c = *at->second;
+    auto& c = at->second;
     if (c.tls && !event.tls && waits_for_response(c)) {
         c.closing = true;
         c.close_error = event.error;
@@ -163,7 +163,7 @@ void ConnectionTracker::on(const ConnClose& event) {
 }
 
 void ConnectionTracker::close(Table::iterator at, const ConnClose& event) {
-    auto& c = *at->second;
+    auto& c = at->second;
     auto end = event;
     if (c.closing) end.error = c.close_error;
     if (c.state == Connection::State::http2)
@@ -177,7 +177,7 @@ void ConnectionTracker::close(Table::iterator at, const ConnClose& event) {
 void ConnectionTracker::tick(std::uint64_t now_ns) {
     for (auto at = connections_.begin(); at != connections_.end();) {
         const auto here = at++;
-        auto& c = *here->second;
+        auto& c = here->second;
         if (c.closing && now_ns > c.last_event_ns + plaintext_late_ns) {
             close(here, {.cookie = here->first, .time_ns = c.last_event_ns});
             continue;
@@ -194,13 +194,13 @@ void ConnectionTracker::tick(std::uint64_t now_ns) {
 void ConnectionTracker::finish() {
     for (auto at = connections_.begin(); at != connections_.end();) {
         const auto here = at++;
-        if (here->second->closing) close(here, {.cookie = here->first, .time_ns = here->second->last_event_ns});
+        if (here->second.closing) close(here, {.cookie = here->first, .time_ns = here->second.last_event_ns});
     }
     for (auto& [cookie, connection] : connections_)
-        if (connection->state == Connection::State::http1)
-            http1_.finish(*connection);
+        if (connection.state == Connection::State::http1)
+            http1_.finish(connection);
         else
-            end_websocket(*connection, 0);  // of all of them nobody would hear otherwise
+            end_websocket(connection, 0);  // of all of them nobody would hear otherwise
 }
 
 }  // namespace sonde

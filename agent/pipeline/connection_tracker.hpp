@@ -50,7 +50,7 @@ public:
     [[nodiscard]] const Http2Stats& http2_stats() const { return http2_stats_; }
 
 private:
-    using Table = std::unordered_map<std::uint64_t, std::unique_ptr<Connection>>;
+    using Table = std::unordered_map<std::uint64_t, Connection>;
 
     void close(Table::iterator at, const ConnClose& event);
     Connection& find(std::uint64_t cookie, std::uint64_t time_ns, bool is_server);

@@ -21,33 +21,32 @@ Progress passed_by(const Head& event) {
 
 }  // namespace
 
+void Http1Exchange::hold(Connection& c, HeldSegment segment) {
+    if (!c.held) c.held = std::make_unique<std::vector<HeldSegment>>();
+    if (c.held->size() < held_max) c.held->push_back(std::move(segment));
+}
+
 void Http1Exchange::on(Connection& c, const Head& event) {
-    if (event.early) {
-        if (c.held.size() < held_max) c.held.push_back({event, {event.bytes.begin(), event.bytes.end()}, {}});
-        return;
-    }
+    if (event.early) return hold(c, {event, {event.bytes.begin(), event.bytes.end()}, {}});
     take(c, event);
     release_held(c, event.outgoing, event.seq + event.length);
 }
 
 void Http1Exchange::on(Connection& c, const Progress& event) {
-    if (event.early) {
-        if (c.held.size() < held_max) c.held.push_back({{}, {}, event});
-        return;
-    }
+    if (event.early) return hold(c, {{}, {}, event});
     take(c, event);
     release_held(c, event.outgoing, event.seq + event.length);
 }
 
 // The gap in front of a segment that came early has been filled up to `position`: now it counts.
 void Http1Exchange::release_held(Connection& c, bool outgoing, std::uint32_t position) {
-    while (!c.held.empty()) {
-        const auto due = std::find_if(c.held.begin(), c.held.end(), [&](const HeldSegment& held) {
+    while (c.held && !c.held->empty()) {
+        const auto due = std::find_if(c.held->begin(), c.held->end(), [&](const HeldSegment& held) {
             return held.outgoing() == outgoing && !seq_before(position, held.seq());
         });
-        if (due == c.held.end()) return;
+        if (due == c.held->end()) return;
         auto held = std::move(*due);
-        c.held.erase(due);
+        c.held->erase(due);
         position = held.seq() + held.length();
         if (held.is_head()) {
             held.head.bytes = held.bytes;
@@ -100,7 +99,7 @@ void Http1Exchange::take(Connection& c, const Head& event) {
     if ((event.tcp_flags & SONDE_TCP_FIN) != 0) (event.is_request ? c.request_fin : c.response_fin) = true;
     Piece piece{event, event.bytes, event.seq};
     if (stream.state == MessageStream::State::head &&
-        event.seq != stream.start + static_cast<std::uint32_t>(stream.head.size()))
+        event.seq != stream.start + static_cast<std::uint32_t>(stream.head().size()))
         finish_cut_head(c, stream, event);
     while (!piece.bytes.empty() && c.state == Connection::State::http1) {
         const auto next =
@@ -139,7 +138,7 @@ void Http1Exchange::settle_unknown_end(Connection& c, MessageStream& stream, con
 
 // The next bytes of the head were not captured: what there is of it must do, its framing is unknown.
 void Http1Exchange::finish_cut_head(Connection& c, MessageStream& stream, const Head& event) {
-    const std::span<const char> bytes(stream.head);
+    const std::span<const char> bytes(stream.head());
     stream.head_cut = true;
     if (event.is_request) {
         const auto head = parse_request_head(bytes, {.trace_headers = &trace_headers_});
@@ -156,14 +155,14 @@ void Http1Exchange::finish_cut_head(Connection& c, MessageStream& stream, const 
 Http1Exchange::Next Http1Exchange::take_message(Connection& c, MessageStream& stream, Piece& piece) {
     const auto& event = piece.event;
     if (stream.state == MessageStream::State::idle) stream.begin(piece.seq, event.time_ns);
-    const bool joined = !stream.head.empty();
-    const std::size_t before = stream.head.size();
-    if (joined) stream.head.append(piece.bytes.data(), piece.bytes.size());
-    const auto bytes = joined ? std::span<const char>(stream.head) : piece.bytes;
+    const auto before = stream.head().size();
+    const bool joined = before > 0;
+    if (joined) stream.add_to_head(piece.bytes);
+    const auto bytes = joined ? std::span<const char>(stream.head()) : piece.bytes;
     const bool cut = !event.more && event.bytes.size() < event.length;
     const auto wait_for_rest = [&] {
-        if (!joined) stream.head.assign(piece.bytes.data(), piece.bytes.size());
-        stream.received = stream.head.size();
+        if (!joined) stream.add_to_head(piece.bytes);
+        stream.received = stream.head().size();
         stream.last_ns = event.time_ns;
         return Next::done;
     };

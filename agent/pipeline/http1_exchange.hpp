@@ -50,6 +50,7 @@ public:
 private:
     void take(Connection& c, const Head& event);
     void take(Connection& c, const Progress& event);
+    static void hold(Connection& c, HeldSegment segment);
     void release_held(Connection& c, bool outgoing, std::uint32_t position);
 
     // What a head record leaves to do after some of its bytes were taken.

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "agent/protocol/http1_parser.hpp"
 #include "bpf/shared/chunk_walk.h"
@@ -32,8 +35,21 @@ struct MessageStream {
     std::uint64_t received = 0;  // bytes from start to the last byte seen; 64 bits: bodies over 4 GiB
     std::uint64_t first_ns = 0;  // CLOCK_MONOTONIC of the first byte
     std::uint64_t last_ns = 0;   // and of the last one seen
-    std::string head;            // bytes of a head that came in several segments
     sonde_walk walk{};           // chunked: over the captured bytes; off once some are missing
+
+    // Bytes of a head that came in several segments, which is rare: most connections have no place for them.
+    [[nodiscard]] std::string_view head() const { return head_ ? std::string_view(*head_) : std::string_view(); }
+    void add_to_head(std::span<const char> bytes) {
+        if (!head_) head_ = std::make_unique<std::string>();
+        head_->append(bytes.data(), bytes.size());
+    }
+    // As made anew, but for the memory of the head.
+    void recycle() {
+        auto kept = std::move(head_);
+        *this = {};
+        head_ = std::move(kept);
+        if (head_) head_->clear();
+    }
 
     void begin(std::uint32_t seq, std::uint64_t time_ns) {
         state = State::head;
@@ -44,7 +60,7 @@ struct MessageStream {
         head_bytes = 0;
         end = received = 0;
         first_ns = last_ns = time_ns;
-        head.clear();
+        if (head_) head_->clear();
     }
 
     // Distance of a sequence number from the start, near the last byte seen.
@@ -86,6 +102,9 @@ struct MessageStream {
         has_ended = end_known;
     }
     [[nodiscard]] bool complete() const { return state == State::body && end_known && received >= end; }
+
+private:
+    std::unique_ptr<std::string> head_;
 };
 
 }  // namespace sonde

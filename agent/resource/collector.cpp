@@ -67,6 +67,9 @@ void ResourceCollector::account() {
     for (const auto& [pid, service] : http)
         if (!account_.processes().contains(pid)) http_.forget(pid);
     source_->forget(account_.forgettable());
+    // some 300 bytes a thread, which would lie there until the next round
+    reading_.tasks = {};
+    reading_.extras = {};
 }
 
 void ResourceCollector::round() {

@@ -11,7 +11,7 @@
 
 namespace sonde {
 
-// What the kernel said in one round. Reused from round to round: the vectors keep their memory.
+// What the kernel said in one round. May be used again for the next.
 struct ResourceReading {
     std::vector<sonde_task_sample> tasks;  // one per thread
     std::vector<sonde_listen_sample> listeners;
