@@ -41,8 +41,8 @@ LineParser& LogJoin::parser_of(std::uint32_t pid, std::uint32_t fd) {
 // with the ordering that makes their last reads happen before.
 std::shared_ptr<LogLine> LogJoin::fresh_line() {
     for (std::size_t tries = 0; tries < pool_tries && !pool_.empty(); ++tries) {
-        // in the order of their use, so that the one that was taken longest ago is next: the pool holds hardly more than
-        // what is in use at a time
+        // in the order of their use, so that the one that was taken longest ago is next: the pool holds hardly more
+        // than what is in use at a time
         if (pool_next_ >= pool_.size()) pool_next_ = 0;
         auto& line = pool_[pool_next_++];
         if (line.use_count() != 1) continue;

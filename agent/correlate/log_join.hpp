@@ -51,6 +51,9 @@ public:
     [[nodiscard]] const CorrelatorStats& stats() const { return correlator_.stats(); }
     [[nodiscard]] std::uint64_t bytes_cut() const { return bytes_cut_.load(std::memory_order_relaxed); }
 
+    // Number of lines that are kept to be used again. For tests.
+    [[nodiscard]] std::size_t pooled() const { return pool_.size(); }
+
 private:
     void parse(const WrittenRecord& written);
     LineParser& parser_of(std::uint32_t pid, std::uint32_t fd);
