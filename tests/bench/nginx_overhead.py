@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What sonde costs a saturated server: nginx_overhead.py [ROUNDS] [SECONDS] [--application] [--tracer] [OPTION...].
+"""What sonde costs a saturated server: nginx_overhead.py [ROUNDS] [SECONDS] [--application | --tls] [--tracer] [OPTION...].
 
 One wrk saturates one nginx all the time, each on a core of its own (migrations between them cost more than what is
 measured); sonde, which runs where the kernel puts it, is started and stopped in between. A round is a window of SECONDS
 with it, held against the mean of the windows without it before and after, which cancels what drifts on a shared machine.
---application: a server that works 1 ms for each request stands in nginx's place. --tracer: each round has a window with
+--application: a server that works 1 ms for each request stands in nginx's place. --tls: over TLS, on connections that
+stay. --tracer: each round has a window with
 syscall_tracer too, the usual way to trace, held against its own neighbours.
 Prints CPU per request of the serving process (by its own count of requests) and requests per second as ratios on/off, and
 their medians and quartiles. A benchmark, not a test: it asserts nothing."""
@@ -15,6 +16,7 @@ import os
 import pathlib
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,17 +35,27 @@ class SaturatedNginx:
     # waking up, which costs more than what is measured. With 256 there is always a request that waits for it.
     connections = 256
 
-    def __init__(self, directory):
-        self.nginx = Nginx(directory, STATUS)
+    def __init__(self, directory, tls=None):
+        self.nginx = Nginx(directory, STATUS, tls=tls)
         (self.nginx.root / "www" / "file").write_bytes(b"x" * 1024)
-        self.url = f"http://127.0.0.1:{self.nginx.port}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.nginx.port}"
         self.pid = int(pathlib.Path(f"/proc/{self.nginx.pid}/task/{self.nginx.pid}/children").read_text().split()[0])
         self.stop = self.nginx.stop
 
     def used(self):
         """Requests answered so far, CPU ns taken so far."""
-        requests = int(fetch(f"{self.url}/status").splitlines()[2].split()[2])
+        status = subprocess.run(["curl", "-sSk", f"{self.url}/status"], capture_output=True, text=True, check=True).stdout
+        requests = int(status.splitlines()[2].split()[2])
         return requests, int(pathlib.Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+
+
+class SaturatedTls(SaturatedNginx):
+    def __init__(self, directory):
+        certificate, key = pathlib.Path(directory) / "certificate.pem", pathlib.Path(directory) / "key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "2", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)],
+                       check=True, stderr=subprocess.DEVNULL)
+        super().__init__(directory, (certificate, key))
 
 
 class SaturatedApplication:
@@ -101,13 +113,13 @@ def with_tracer(load, seconds):
         return load.window(seconds)
 
 
-def measure(rounds, seconds, application=False, tracer=False, options=(), tell=print):
+def measure(rounds, seconds, saturated=SaturatedNginx, tracer=False, options=(), tell=print):
     """Values by series, one of each per round."""
     series = {}
     with contextlib.ExitStack() as stack:
         directory = tempfile.mkdtemp(prefix="sonde-bench-")
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        server = (SaturatedApplication if application else SaturatedNginx)(directory)
+        server = saturated(directory)
         stack.callback(server.stop)
         load = Load(server)
         stack.callback(load.stop)
@@ -145,10 +157,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rounds", type=int, nargs="?", default=20)
     parser.add_argument("seconds", type=float, nargs="?", default=1)
-    parser.add_argument("--application", action="store_true")
+    saturated = parser.add_mutually_exclusive_group()
+    saturated.add_argument("--application", dest="saturated", action="store_const", const=SaturatedApplication)
+    saturated.add_argument("--tls", dest="saturated", action="store_const", const=SaturatedTls)
+    parser.set_defaults(saturated=SaturatedNginx)
     parser.add_argument("--tracer", action="store_true")
     chosen, options = parser.parse_known_args()
-    series = measure(chosen.rounds, chosen.seconds, chosen.application, chosen.tracer, options,
+    series = measure(chosen.rounds, chosen.seconds, chosen.saturated, chosen.tracer, options,
                      tell=lambda line: print(line, flush=True))
     for name in ("sonde", "tracer") if chosen.tracer else ("sonde",):
         print(f"{name}: CPU per request {Spread.of(series[f'{name}.cpu_ratio']).ratio_text()}, "
