@@ -18,6 +18,7 @@ public:
     // 0: the oldest.
     T& operator[](std::size_t i) { return items_[(first_ + i) % items_.size()]; }
     T& front() { return items_[first_]; }
+    [[nodiscard]] const T& front() const { return items_[first_]; }
     // Not when full. The place of the new newest item, which holds what was there before.
     T& push() {
         if (size_ == items_.size()) grow();

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "agent/base/ring.hpp"
+#include "agent/base/shared_pool.hpp"
 #include "agent/correlate/line_matcher.hpp"
 #include "agent/correlate/request_table.hpp"
+#include "agent/correlate/waiting_lines.hpp"
 #include "agent/model/log_line.hpp"
 #include "agent/model/request_observer.hpp"
 #include "agent/model/transaction.hpp"
@@ -63,7 +65,11 @@ public:
         std::function<void(Transaction&)> on_transaction;              // was held; has its lines
     };
 
-    Correlator(CorrelatorOptions options, Output output);
+    // Makes the line of what a write carried.
+    using Parse = std::function<std::shared_ptr<LogLine>(const WrittenRecord&)>;
+
+    // parse: empty where no writes are added.
+    Correlator(CorrelatorOptions options, Output output, Parse parse = {});
 
     void request_read(const RequestRead& read) override;
     void request_sent(const RequestSent&) override {}  // who calls others does not write their lines
@@ -81,6 +87,8 @@ public:
     // A line, its record parsed and its source set. monotonic_ns 0: not observed.
     // anchor: taken when it was written, if it was seen.
     void add(std::shared_ptr<LogLine> line, const RequestTable::Anchor& anchor = {});
+    // What a write carried; parsed when its time has come.
+    void add(const WrittenRecord& written);
     // Of a line that is being written now.
     [[nodiscard]] RequestTable::Anchor anchor(const LogWrite& write) const {
         return requests_.anchor(write.pid, write.tid, write.strand);
@@ -92,38 +100,11 @@ public:
     void finish();
 
     // The smallest LogLine::file_number that waits; 0: none does.
-    [[nodiscard]] std::uint64_t oldest_file_number() const;
+    [[nodiscard]] std::uint64_t oldest_file_number() const { return waiting_.oldest_file_number(); }
 
     [[nodiscard]] const CorrelatorStats& stats() const { return stats_; }
 
 private:
-    // A line that waits. Once it was joined, what tells it from others stays for a while: the same line may come late
-    // from the other origin.
-    struct Waiting {
-        std::shared_ptr<LogLine> line;  // null: it was joined
-        std::uint64_t text_hash = 0;
-        std::uint64_t device = 0, inode = 0;
-        std::uint64_t trace_number = 0;  // of what stays; 0: nothing does
-        bool from_kernel = false;
-        bool listed = false;                          // in its bucket: the other origin may bring it yet
-        std::uint32_t next = RequestTable::npos;      // younger, in the same bucket; or the next free one
-        std::uint32_t previous = RequestTable::npos;  // older, in the same bucket
-        RequestTable::Anchor anchor;
-    };
-    struct Due {
-        std::uint64_t time_ns = 0;
-        std::uint64_t number = 0;  // in the order of coming; of a trace: its number
-        std::uint32_t place = 0;   // in waiting_
-        // std::push_heap keeps the largest in front: that is what comes first
-        bool operator<(const Due& other) const {
-            return time_ns != other.time_ns ? time_ns > other.time_ns : number > other.number;
-        }
-    };
-    // Lines with equal texts are a service's usual lines, thousands of them at a time: what is looked for has to be
-    // the first of its list, and to leave it without a search.
-    struct Bucket {
-        std::uint32_t first = RequestTable::npos, last = RequestTable::npos;  // the oldest, the youngest
-    };
     struct Held {
         Transaction transaction;
         std::uint64_t due_ns = 0;
@@ -138,19 +119,9 @@ private:
         return requests_.first(RequestTable::By::span, span_id);
     }
     [[nodiscard]] bool writes_lines(std::uint32_t pid) const;
-    bool merge(const LogLine& line, std::uint64_t text_hash, const RequestTable::Anchor& anchor);
-    [[nodiscard]] std::uint64_t due_of(const LogLine& line) const;
-    std::uint32_t take_place(std::uint64_t text_hash, bool from_kernel);
-    void unlist(std::uint32_t place);
-    void give_back(std::uint32_t place);
-    [[nodiscard]] bool comes_from_both(bool from_kernel) const;
-    void leave_trace(std::uint32_t place, const LogLine& line);
-    void forget_trace();
-    [[nodiscard]] Bucket& bucket_of(std::uint64_t text_hash, bool from_kernel) {
-        auto& buckets = by_text_[from_kernel ? 1 : 0];
-        return buckets[text_hash & (buckets.size() - 1)];
-    }
+    void make_room();
     void join_oldest();
+    void told_of_waiting();
     void join(const std::shared_ptr<LogLine>& line, const RequestTable::Anchor& anchor);
     void attach(LogLine& line, TrackedRequest& request);
     void release_oldest();
@@ -158,19 +129,12 @@ private:
 
     const CorrelatorOptions options_;
     const Output output_;
-    const std::uint64_t settle_ns_;
+    const Parse parse_;
     const std::uint64_t keep_ns_;  // of an ended request
     RequestTable requests_;
     LineMatcher matcher_;
-    std::vector<Waiting> waiting_;  // by place
-    std::uint32_t free_place_ = RequestTable::npos;
-    std::array<std::vector<Bucket>, 2> by_text_;  // of lines from files, from the kernel; powers of two
-    std::vector<Due> due_;                        // a heap, the next one in front
-    std::uint64_t line_number_ = 0;
-    Ring<Due> traces_;  // of lines that were joined
-    std::uint64_t trace_number_ = 0;
-    std::array<std::uint64_t, 2> seen_ns_{};  // when a line came last from files, from the kernel; 0: never
-    std::size_t waiting_bytes_ = 0;
+    WaitingLines waiting_;
+    SharedPool<TransactionLogs> logs_;
     Ring<Held> held_;
     Ring<Ended> ended_;
     struct Writer {

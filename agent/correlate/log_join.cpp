@@ -7,16 +7,20 @@ namespace sonde {
 namespace {
 
 constexpr std::uint64_t tick_every_ns = 10'000'000;
-// Lines that are kept to be used again: those that wait to be joined and delivered at 25,000 a second.
+// Lines that are kept to be used again: those on their way to the sinks, and those of files that wait to be joined.
 constexpr std::size_t pool_max = 8192;
-constexpr std::size_t pool_tries = 16;  // a few lines that are held for long must not make the pool grow
+constexpr std::uint64_t parser_idle_ns = 60'000'000'000;
+// The last lines of a process are parsed after it has ended: so long they wait at most.
+constexpr std::uint64_t last_lines_ns = 5'000'000'000;
 
 }  // namespace
 
 LogJoin::LogJoin(LogJoinOptions options, Correlator::Output output)
     : options_(std::move(options)),
-      correlator_(options_.correlator, std::move(output)),
-      lines_(options_.lines, [this](const WrittenRecord& written) { parse(written); }) {}
+      pool_(pool_max),
+      correlator_(options_.correlator, std::move(output),
+                  [this](const WrittenRecord& written) { return parse(written); }),
+      lines_(options_.lines, [this](const WrittenRecord& written) { correlator_.add(written); }) {}
 
 void LogJoin::on(const LogWrite& write) {
     if (!options_.enabled) return;
@@ -27,38 +31,36 @@ void LogJoin::on(const LogWrite& write) {
 void LogJoin::process_ended(std::uint32_t pid) {
     lines_.process_ended(pid);
     correlator_.process_ended(pid);
-    std::erase_if(parsers_, [pid](const auto& known) { return known.first >> 32 == pid; });
+    for (auto& [key, known] : parsers_)
+        if (key >> 32 == pid) known.forget_ns = now_ns_ + last_lines_ns;
+}
+
+void LogJoin::forget_parsers() {
+    if (now_ns_ < next_forget_ns_) return;
+    next_forget_ns_ = now_ns_ + last_lines_ns;
+    std::erase_if(parsers_, [&](const auto& entry) { return entry.second.forget_ns <= now_ns_; });
 }
 
 LineParser& LogJoin::parser_of(std::uint32_t pid, std::uint32_t fd) {
     const auto key = std::uint64_t{pid} << 32 | fd;
-    if (const auto at = parsers_.find(key); at != parsers_.end()) return *at->second;
-    if (parsers_.size() >= options_.max_parsers) return shared_parser_;
-    return *parsers_.emplace(key, std::make_unique<LineParser>()).first->second;
+    auto at = parsers_.find(key);
+    if (at == parsers_.end()) {
+        if (parsers_.size() >= options_.max_parsers) return shared_parser_;
+        at = parsers_.try_emplace(key).first;
+    }
+    at->second.forget_ns = now_ns_ + parser_idle_ns;
+    return at->second.parser;
 }
 
-// A line that every sink has let go of is used again. Sinks drop their references on other threads: the count is read
-// with the ordering that makes their last reads happen before.
 std::shared_ptr<LogLine> LogJoin::fresh_line() {
-    for (std::size_t tries = 0; tries < pool_tries && !pool_.empty(); ++tries) {
-        // in the order of their use, so that the one that was taken longest ago is next: the pool holds hardly more
-        // than what is in use at a time
-        if (pool_next_ >= pool_.size()) pool_next_ = 0;
-        auto& line = pool_[pool_next_++];
-        if (line.use_count() != 1) continue;
-        std::atomic_thread_fence(std::memory_order_acquire);
-        auto& l = *line;
-        l.monotonic_ns = l.strand = l.request_span_id = l.file_number = 0;
-        l.match = LogMatch::none;
-        l.confidence = 0;
-        l.request_method.clear();
-        l.request_trace_id.clear();
-        l.candidate_count = 0;
-        l.service = {};
-        return line;
-    }
-    auto line = std::make_shared<LogLine>();
-    if (pool_.size() < pool_max) pool_.push_back(line);
+    auto line = pool_.take();
+    line->monotonic_ns = line->strand = line->request_span_id = line->file_number = 0;
+    line->match = LogMatch::none;
+    line->confidence = 0;
+    line->request_method.clear();
+    line->request_trace_id.clear();
+    line->candidate_count = 0;
+    line->service = {};
     return line;
 }
 
@@ -71,7 +73,7 @@ void LogJoin::ignore_attributes(LogRecord& record) const {
     }
 }
 
-void LogJoin::parse(const WrittenRecord& written) {
+std::shared_ptr<LogLine> LogJoin::parse(const WrittenRecord& written) {
     const auto& write = written.write;
     auto line = fresh_line();
     auto& record = line->record;
@@ -81,17 +83,17 @@ void LogJoin::parse(const WrittenRecord& written) {
     auto& source = record.source;
     source = {};
     source.origin = LogOrigin::kernel;
-    source.stream = write.fd == 1 ? LogStream::out : write.fd == 2 ? LogStream::err : LogStream::none;
+    source.stream = stream_of(write.fd);
     source.pid = write.pid;
     source.tid = write.tid;
     source.device = write.device;
     source.inode = write.inode;
-    source.offset = written.offset;
-    source.end_offset = write.inode != 0 ? written.offset + written.text.size() + 1 : 0;
+    source.offset = write.offset;
+    source.end_offset = write.inode != 0 ? write.offset + written.length + 1 : 0;
     ignore_attributes(record);
     line->monotonic_ns = write.time_ns;
     line->strand = write.strand;
-    correlator_.add(std::move(line), written.anchor);
+    return line;
 }
 
 void LogJoin::take(LogRecord& record) {
@@ -118,8 +120,10 @@ bool LogJoin::hold(const Transaction& transaction) {
 void LogJoin::advance(std::uint64_t now_ns) {
     if (!options_.enabled || now_ns < next_tick_ns_) return;
     next_tick_ns_ = now_ns + tick_every_ns;
+    now_ns_ = std::max(now_ns_, now_ns);
     lines_.tick(now_ns);
     correlator_.advance(now_ns);
+    forget_parsers();
     bytes_cut_.store(lines_.bytes_cut(), std::memory_order_relaxed);
 }
 

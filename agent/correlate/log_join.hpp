@@ -55,8 +55,9 @@ public:
     [[nodiscard]] std::size_t pooled() const { return pool_.size(); }
 
 private:
-    void parse(const WrittenRecord& written);
+    std::shared_ptr<LogLine> parse(const WrittenRecord& written);
     LineParser& parser_of(std::uint32_t pid, std::uint32_t fd);
+    void forget_parsers();
     std::shared_ptr<LogLine> fresh_line();
     void ignore_attributes(LogRecord& record) const;
 
@@ -64,10 +65,15 @@ private:
     std::int64_t realtime_offset_ns_ = 0;
     std::uint64_t file_records_ = 0;  // taken so far
     std::uint64_t next_tick_ns_ = 0;
-    std::unordered_map<std::uint64_t, std::unique_ptr<LineParser>> parsers_;
+    struct KnownParser {
+        LineParser parser;
+        std::uint64_t forget_ns = 0;  // CLOCK_MONOTONIC; later, each time that it is used
+    };
+    std::unordered_map<std::uint64_t, KnownParser> parsers_;  // by process and descriptor
+    std::uint64_t now_ns_ = 0;
+    std::uint64_t next_forget_ns_ = 0;
     LineParser shared_parser_;
-    std::vector<std::shared_ptr<LogLine>> pool_;  // lines that are used again once nobody else has them
-    std::size_t pool_next_ = 0;
+    SharedPool<LogLine> pool_;
     Correlator correlator_;
     WriteLines lines_;
     std::atomic<std::uint64_t> bytes_cut_{0};

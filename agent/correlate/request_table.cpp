@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "agent/base/text_hash.hpp"
+
 namespace sonde {
 namespace {
 
@@ -25,12 +27,7 @@ std::uint64_t RequestTable::key_of_peer(std::uint32_t pid, std::uint16_t port) {
 std::uint64_t RequestTable::key_of_process(std::uint32_t pid) { return mix(pid + (std::uint64_t{2} << 40)); }
 
 // FNV-1a, finished: texts are short.
-std::uint64_t RequestTable::key_of_text(std::string_view text) {
-    if (text.empty()) return 0;
-    std::uint64_t hash = 0xcbf29ce484222325;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return mix(hash);
-}
+std::uint64_t RequestTable::key_of_text(std::string_view text) { return text.empty() ? 0 : text_hash(text); }
 
 RequestTable::RequestTable(std::size_t capacity) : capacity_(capacity) {
     for (auto& heads : heads_) heads.assign(std::bit_ceil(capacity), npos);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/log/utf8.hpp"
 #include "agent/model/log_record.hpp"
 
 namespace sonde {
@@ -23,12 +24,19 @@ bool joins_tracebacks(std::string_view line) {
            line.starts_with("The above exception was the direct cause");
 }
 
+void repair(WrittenRecord& record) {
+    TextArena repaired;
+    bool changed = false;
+    record.text = add_as_utf8(std::string_view(record.text), repaired, changed);
+    record.flags |= log_invalid_utf8;
+}
+
 }  // namespace
 
 // Indentation and the words of tracebacks continue a record wherever they come; what could as well begin one does so
 // only within the same write.
 bool WriteLines::continues(const Pending& pending, const LogWrite& write, std::string_view line) {
-    if (pending.text.empty()) return false;
+    if (pending.record.text.empty()) return false;
     if (pending.inside == Inside::python_frames) return true;  // the line that names the exception ends them
     if (line.empty()) return pending.inside != Inside::nothing;
     if (is_indented(line) || joins_tracebacks(line)) return true;
@@ -48,36 +56,39 @@ void WriteLines::follow(Pending& pending, std::string_view line) {
 }
 
 void WriteLines::append(Pending& pending, std::string_view text) {
-    const auto room = options_.record_bytes - std::min(options_.record_bytes, pending.text.size());
+    const auto room = options_.record_bytes - std::min(options_.record_bytes, pending.record.text.size());
     if (text.size() > room) {
         bytes_cut_ += text.size() - room;
-        pending.flags |= log_truncated;
+        pending.record.flags |= log_truncated;
         text = text.substr(0, room);
     }
-    pending.text.append(text);
+    pending.record.text.append(text);
 }
 
 // Of the line that begins at line_at.
 void WriteLines::append_line(Pending& pending, std::string_view text) {
-    const auto size = pending.text.size() - std::min(pending.line_at, pending.text.size());
+    const auto size = pending.record.text.size() - std::min(pending.line_at, pending.record.text.size());
     const auto room = options_.line_bytes - std::min(options_.line_bytes, size);
     if (text.size() > room) {
         bytes_cut_ += text.size() - room;
-        pending.flags |= log_truncated;
+        pending.record.flags |= log_truncated;
         text = text.substr(0, room);
     }
     append(pending, text);
 }
 
 void WriteLines::flush(Pending& pending) {
-    while (pending.text.ends_with('\n')) pending.text.pop_back();
-    if (!pending.text.empty()) {
-        if (pending.open_line) pending.flags |= log_partial;
-        emit_({pending.first, pending.text, pending.flags, pending.offset, pending.anchor});
+    auto& record = pending.record;
+    while (record.text.ends_with('\n')) record.text.pop_back();
+    if (!record.text.empty()) {
+        if (pending.open_line) record.flags |= log_partial;
+        record.length = record.text.size();
+        if (!is_utf8(record.text)) repair(record);
+        emit_(record);
     }
-    pending.text.clear();
+    record.text.clear();
+    record.flags = 0;
     pending.open_line = false;
-    pending.flags = 0;
     pending.inside = Inside::nothing;
 }
 
@@ -88,21 +99,23 @@ void WriteLines::take_line(Pending& pending, const LogWrite& write, std::string_
         append_line(pending, line);
     } else {
         if (!continues(pending, write, line)) flush(pending);
-        if (line.empty() && pending.text.empty()) return;  // an empty line alone tells nothing
-        if (pending.text.empty()) {
-            pending.first = write;
-            pending.first.bytes = {};
-            pending.offset = offset;
-            pending.anchor = anchor_;
+        if (line.empty() && pending.record.text.empty()) return;  // an empty line alone tells nothing
+        if (pending.record.text.empty()) {
+            pending.record.write = write;
+            pending.record.write.bytes = {};
+            pending.record.write.offset = offset;
+            pending.record.anchor = anchor_;
         } else {
             append(pending, "\n");
         }
-        pending.line_at = pending.text.size();
+        pending.line_at = pending.record.text.size();
         append_line(pending, line);
     }
     pending.open_line = !whole;
     pending.last_ns = write.time_ns;
-    if (whole) follow(pending, std::string_view(pending.text).substr(std::min(pending.line_at, pending.text.size())));
+    if (whole)
+        follow(pending,
+               std::string_view(pending.record.text).substr(std::min(pending.line_at, pending.record.text.size())));
 }
 
 void WriteLines::on(const LogWrite& write, const RequestTable::Anchor& anchor) {
@@ -124,7 +137,7 @@ void WriteLines::on(const LogWrite& write, const RequestTable::Anchor& anchor) {
     if (bytes.size() == write.length && !write.at_least) return;
     // the rest of the write is not known, nor whether it ended with a newline
     bytes_cut_ += write.length - bytes.size();
-    pending.flags |= log_truncated;
+    pending.record.flags |= log_truncated;
     pending.open_line = false;
     flush(pending);
 }

@@ -22,11 +22,11 @@ struct WriteLinesOptions {
 
 // A record as it was written: one line, or the lines of a traceback.
 struct WrittenRecord {
-    const LogWrite& write;               // of its first byte; bytes means nothing
-    std::string_view text;               // lines divided by \n, without the last
-    std::uint8_t flags = 0;              // LogFlag
-    std::uint64_t offset = 0;            // of its first byte in the file, or nearly; means something for files only
-    const RequestTable::Anchor& anchor;  // of its first write
+    LogWrite write;               // of its first byte; offset is the record's, or nearly; bytes means nothing
+    RequestTable::Anchor anchor;  // of its first write
+    std::string text;             // lines divided by \n, without the last; repaired if they were not UTF-8
+    std::uint64_t length = 0;     // as it was written
+    std::uint8_t flags = 0;       // LogFlag
 };
 
 // Makes records of what write calls carry. Each thread's bytes are put together apart from the others': two threads may
@@ -62,15 +62,11 @@ private:
         }
     };
     struct Pending {
-        LogWrite first;  // of the record's first byte
-        std::uint64_t offset = 0;
-        RequestTable::Anchor anchor;
+        WrittenRecord record;       // text empty: none
         std::uint64_t last_ns = 0;  // of the last write
-        std::string text;           // empty: no record
         bool open_line = false;     // the last line has no newline yet
-        std::uint8_t flags = 0;
         Inside inside = Inside::nothing;
-        std::size_t line_at = 0;  // where in text the last line begins
+        std::size_t line_at = 0;  // where in the text the last line begins
     };
     using Writers = std::unordered_map<Key, Pending, KeyHash>;
 

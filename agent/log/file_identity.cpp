@@ -1,6 +1,7 @@
 #include "agent/log/file_identity.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "agent/log/text_cursor.hpp"
@@ -39,6 +40,15 @@ std::size_t mark_begin(std::string_view name) {
     return best;
 }
 
+// A number up to 99,999: more digits are a date.
+unsigned number_of(std::string_view mark) {
+    constexpr std::size_t digits_max = 5;
+    unsigned number = 0;
+    const char* const last = mark.data() + mark.size();
+    const auto [end, error] = std::from_chars(mark.data(), last, number);
+    return error == std::errc() && end == last && mark.size() <= digits_max ? number : 0;
+}
+
 }  // namespace
 
 Fingerprint fingerprint_of(std::string_view front) {
@@ -61,6 +71,13 @@ std::string rotation_base(std::string_view name) {
     const auto inner = mark_begin(name.substr(0, dot));
     if (inner == std::string_view::npos) return {};
     return std::string(name.substr(0, inner)) + std::string(name.substr(dot));
+}
+
+unsigned rotation_number(std::string_view name) {
+    if (const auto mark = mark_begin(name); mark != std::string_view::npos) return number_of(name.substr(mark + 1));
+    name = name.substr(0, name.rfind('.'));
+    const auto mark = mark_begin(name);
+    return mark == std::string_view::npos ? 0 : number_of(name.substr(mark + 1));
 }
 
 }  // namespace sonde

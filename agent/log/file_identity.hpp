@@ -30,5 +30,8 @@ bool matches(const Fingerprint& fingerprint, std::string_view front);
 // The name a rotated file had: "app.log.1", "app.log-20260102", "app.log.2026-01-02_03", "app-20260102.log",
 // "app.1.log" and "app.log.old" had "app.log". Empty: the name shows no rotation, or the file is compressed.
 std::string rotation_base(std::string_view name);
+// The number that rotation gave the file, the older the larger: 1 in "app.log.1" and "app.1.log". 0: its name has none,
+// or a date.
+unsigned rotation_number(std::string_view name);
 
 }  // namespace sonde

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <tuple>
 
 namespace sonde {
 namespace {
@@ -114,9 +115,11 @@ std::vector<FoundFile> FileScan::scan() {
     match_patterns(out, ids);
     find_rotated(out, ids);
     std::erase_if(families_, [](const auto& entry) { return !entry.second.seen; });
-    std::stable_sort(out.begin(), out.end(), [](const FoundFile& a, const FoundFile& b) {
-        return std::pair(a.current, a.modified_ns) < std::pair(b.current, b.modified_ns);
-    });
+    // files that were rotated within one tick of the kernel's clock have the same time
+    const auto age = [](const FoundFile& file) {
+        return std::tuple(file.current, file.modified_ns, ~rotation_number(name_of(file.path)));
+    };
+    std::sort(out.begin(), out.end(), [&](const FoundFile& a, const FoundFile& b) { return age(a) < age(b); });
     return out;
 }
 

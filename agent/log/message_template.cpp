@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "agent/base/text_hash.hpp"
 #include "agent/log/text_cursor.hpp"
 
 namespace sonde {
@@ -74,23 +75,6 @@ MessageTemplate::MessageTemplate(std::string_view message) {
     if (size < size_max) put(text.substr(std::min(gap, text.size())));
 }
 
-// FNV-1a over eight bytes at a time, finished by a mixer: fast on short texts, and good enough for tables that compare.
-std::uint64_t MessageTemplate::hash() const {
-    std::uint64_t hash = 0xcbf29ce484222325ULL ^ size;
-    std::size_t at = 0;
-    for (; at + 8 <= size; at += 8) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, bytes.data() + at, 8);
-        hash = (hash ^ word) * 0x100000001b3ULL;
-        hash ^= hash >> 29;
-    }
-    std::uint64_t tail = 0;
-    std::memcpy(&tail, bytes.data() + at, size - at);
-    hash = (hash ^ tail) * 0x9e3779b97f4a7c15ULL;
-    hash ^= hash >> 32;
-    hash *= 0x9e3779b97f4a7c15ULL;
-    hash ^= hash >> 29;
-    return hash == 0 ? 1 : hash;
-}
+std::uint64_t MessageTemplate::hash() const { return text_hash({bytes.data(), size}); }
 
 }  // namespace sonde

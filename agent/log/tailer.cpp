@@ -124,9 +124,14 @@ void Tailer::scan() {
     forget_reused(found);
     find_copies(found);
     std::set<std::string> unsettled;  // families whose truncation waits for the handler
-    for (const auto& id : truncated)
-        if (const auto file = files_.find(id); file != files_.end() && !resolve_truncation(*file->second))
+    for (const auto& id : truncated) {
+        const auto file = files_.find(id);
+        if (file == files_.end()) continue;
+        const auto listed =
+            std::find_if(found.begin(), found.end(), [&](const FoundFile& one) { return one.id == id; });
+        if (!resolve_truncation(*file->second, listed != found.end() && listed->front ? *listed->front : ""))
             unsettled.insert(file->second->state().family);
+    }
     find_copies(found);
     for (const auto& file : found) {
         if (unsettled.contains(file.family) || copies_.contains(file.id)) continue;
@@ -238,8 +243,10 @@ void Tailer::find_copies(const std::vector<FoundFile>& found) {
     }
 }
 
+// front: what the file begins with by the listing that the copies are of. One that has been truncated again since then
+// differs from it, and is listed once more before it is read: a copy made meanwhile comes first.
 // false: not now. What was read of the file before has still to be handed over, or its copy got another name.
-bool Tailer::resolve_truncation(TailedFile& file) {
+bool Tailer::resolve_truncation(TailedFile& file, std::string_view front) {
     if (!file.flush(context_)) return false;
     const auto id = file.state().id;
     const Copy* best = nullptr;
@@ -260,7 +267,7 @@ bool Tailer::resolve_truncation(TailedFile& file) {
     for (const auto& [copy_id, copy] : copies_)
         if (copy.of == id && !files_.contains(copy_id)) add_copy(file, copy.file, UINT64_MAX);
     std::erase_if(copies_, [&](const auto& copy) { return copy.second.of == id; });
-    file.restart(next_order_++, front_of(file.state().path, id).value_or(""));
+    file.restart(next_order_++, front);
     return true;
 }
 

@@ -72,7 +72,7 @@ private:
     std::set<FileId> find_truncated(const std::vector<FoundFile>& found);
     bool is_other(const TailedFile& file, const FoundFile& found) const;
     void forget_reused(const std::vector<FoundFile>& found);
-    bool resolve_truncation(TailedFile& file);
+    bool resolve_truncation(TailedFile& file, std::string_view front);
     bool add_copy(const TailedFile& file, const FoundFile& copy, std::uint64_t offset);
     void register_file(const FoundFile& file);
     std::uint64_t start_offset(const FoundFile& file) const;

@@ -36,10 +36,11 @@ struct TransactionLog {
     LogMatch match = LogMatch::none;
     float confidence = 0;  // 0 … 1
     bool cut = false;      // the message was longer
-    std::string message;
+    std::string_view message;
 };
 
-// The lines that were written while a request was served. Immutable once its transaction is passed on.
+// The lines that were written while a request was served. Immutable once its transaction is passed on; then, when
+// nobody has it any more, used again for another request.
 struct TransactionLogs {
     static constexpr std::size_t attributes_max = 16;
 
@@ -47,6 +48,25 @@ struct TransactionLogs {
     std::uint32_t dropped = 0;          // number of lines beyond that
     bool has_error = false;             // a line of severity error or fatal is among them, also among the dropped
     std::vector<std::pair<std::string, std::string>> attributes;  // chosen fields of the lines, each name once
+    TextArena text;                                               // owner of the messages
+
+    // Forgets everything but the memory.
+    void clear() {
+        lines.clear();
+        dropped = 0;
+        has_error = false;
+        attributes.clear();
+        text.clear();
+    }
+    // Becomes equal, with text of its own.
+    void copy_from(const TransactionLogs& other) {
+        clear();
+        lines = other.lines;
+        for (auto& line : lines) line.message = text.add(line.message);
+        dropped = other.dropped;
+        has_error = other.has_error;
+        attributes = other.attributes;
+    }
 };
 
 // A log record with the request that it belongs to.

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "agent/base/text_hash.hpp"
 #include "agent/protocol/trusted_proxies.hpp"
 
 namespace sonde {
@@ -18,12 +19,7 @@ void bump(std::atomic<std::uint64_t>& counter) {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-std::uint64_t key_of_text(std::string_view text) {
-    if (text.empty()) return 0;
-    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a: texts are short
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return mixed_key(hash);
-}
+std::uint64_t key_of_text(std::string_view text) { return text.empty() ? 0 : text_hash(text); }
 
 std::uint64_t key_of_number(std::uint32_t number, std::uint64_t kind) { return mixed_key(kind << 32 | number); }
 

@@ -73,16 +73,16 @@ bool RecordRedactor::redact(Transaction& transaction) {
 bool RecordRedactor::redact_logs(Transaction& transaction) {
     if (!transaction.logs) return true;
     auto& redactor = redactor_of(transaction.service);
-    auto logs = std::make_shared<TransactionLogs>(*transaction.logs);
+    auto logs = std::make_shared<TransactionLogs>();
+    logs->copy_from(*transaction.logs);
     bool leaves = true;
-    const auto put = [&leaves](std::string& text, const Redacted& redacted) {
-        if (redacted.verdict != Verdict::unchanged) text = std::string(redacted.text);
-        leaves = leaves && redacted.verdict != Verdict::drop_record;
-        return redacted.verdict;
-    };
-    for (auto& line : logs->lines) put(line.message, redactor.text(line.message, Place::message));
+    for (auto& line : logs->lines)
+        leaves = put_back(line.message, redactor.text(line.message, Place::message), logs->text) && leaves;
     std::erase_if(logs->attributes, [&](auto& attribute) {
-        return put(attribute.second, redactor.field(attribute.first, attribute.second)) == Verdict::drop_field;
+        const auto redacted = redactor.field(attribute.first, attribute.second);
+        put_back(attribute.second, redacted);
+        leaves = leaves && redacted.verdict != Verdict::drop_record;
+        return redacted.verdict == Verdict::drop_field;
     });
     transaction.logs = std::move(logs);
     if (!leaves) dropped_records_.store(dropped_records() + 1, std::memory_order_relaxed);

@@ -11,8 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     LineParser parser;
     LogRecord record;
     WriteLines lines({.record_bytes = 512, .max_writers = 3}, [&](const WrittenRecord& r) {
-        if (r.text.empty() || r.text.size() > 512) std::abort();
-        emitted += r.text.size();
+        if (r.text.empty() || r.length > 512) std::abort();
+        emitted += r.length;
         parser.parse(r.text, 1, record);
     });
     // each write: one byte for thread and cut, one for its length, then its bytes

@@ -24,7 +24,9 @@ constexpr std::string_view get = "GET / HTTP/1.1\r\nHost: shop\r\n\r\n";
 void add_request(SyntheticSource& source, std::uint64_t cookie, std::uint16_t port, std::uint32_t pid) {
     source.conn_open(cookie, 1, true, port);
     source.request({.cookie = cookie, .time_ns = 10, .seq = 1000, .ack = 5000, .bytes = get});
-    source.read(cookie, 20, 1000 + static_cast<std::uint32_t>(get.size()), {.tgid = pid, .tid = pid});
+    sonde_thread_clock clock{};
+    clock.tgid = clock.tid = pid;
+    source.read(cookie, 20, 1000 + static_cast<std::uint32_t>(get.size()), clock);
 }
 
 std::vector<std::uint32_t> served(const DiscoveryConfig& config) {

@@ -40,7 +40,7 @@ protected:
     }
     std::vector<Got> got_;
     WriteLines lines_{{}, [this](const WrittenRecord& r) {
-                          got_.push_back({std::string(r.text), r.write.time_ns, r.write.tid, r.flags, r.offset});
+                          got_.push_back({r.text, r.write.time_ns, r.write.tid, r.flags, r.write.offset});
                       }};
 };
 using Texts = std::vector<std::string>;
