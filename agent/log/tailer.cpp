@@ -138,9 +138,9 @@ void Tailer::scan() {
         const auto known = files_.find(file.id);
         // an empty rotated file holds nothing yet; it may become a copy
         if (known == files_.end() && (file.current || file.size > 0)) register_file(file);
-        // what was found rotated before a file was read at all came before what is in that file now
-        if (known != files_.end() && file.current && known->second->state().offset == 0)
-            known->second->set_order(next_order_++);
+        // what nothing was read of yet has its place among the new ones: also a copy of what the current file held
+        // before anybody read that, which may be younger than other rotated files that are found with it
+        if (known != files_.end() && known->second->state().offset == 0) known->second->set_order(next_order_++);
     }
     if (unsettled.empty()) first_scan_ = false;
     stats_.files_known.store(files_.size(), std::memory_order_relaxed);

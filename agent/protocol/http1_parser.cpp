@@ -1,6 +1,7 @@
 #include "agent/protocol/http1_parser.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "agent/base/ascii.hpp"
@@ -12,12 +13,23 @@ namespace {
 constexpr std::size_t max_method_bytes = 32;
 
 // tchar of RFC 9110 §5.6.2
-bool is_token_byte(char c) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-    return c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c) != nullptr;
+constexpr auto token_bytes = [] {
+    std::array<bool, 256> table{};
+    for (unsigned char c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = true;
+    for (unsigned char c = '0'; c <= '9'; ++c) table[c] = true;
+    for (const unsigned char c : std::string_view("!#$%&'*+-.^_`|~")) table[c] = true;
+    return table;
+}();
+
+bool is_token_byte(char c) { return token_bytes[static_cast<unsigned char>(c)]; }
+
+std::size_t token_size(std::string_view text) {
+    std::size_t size = 0;
+    while (size < text.size() && is_token_byte(text[size])) ++size;
+    return size;
 }
 
-bool is_token(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_token_byte); }
+bool is_token(std::string_view text) { return !text.empty() && token_size(text) == text.size(); }
 
 // Takes lines off the input; both CRLF and a bare LF end one (RFC 9112 §2.2).
 class Lines {
@@ -106,11 +118,11 @@ ParseState parse_headers(Lines& lines, const Http1Limits& limits, Take take) {
         if (line.empty()) return ParseState::done;
         if (count >= limits.max_headers) return ParseState::invalid;
         if (line.front() == ' ' || line.front() == '\t') continue;  // obs-fold (§5.2): no framing header is folded
-        const auto colon = line.find(':');
-        if (colon == std::string_view::npos) return ParseState::invalid;
-        const auto name = trim_spaces(line.substr(0, colon));
-        if (!is_token(name)) return ParseState::invalid;
-        take(name, trim_spaces(line.substr(colon + 1)));
+        const auto name = line.substr(0, token_size(line));
+        auto value = trim_spaces(line.substr(name.size()));  // there are those who put a space before the colon
+        if (name.empty() || !value.starts_with(':')) return ParseState::invalid;
+        value.remove_prefix(1);
+        take(name, trim_spaces(value));
     }
     return lines.consumed() + lines.rest().size() > limits.max_head_bytes ? ParseState::invalid : ParseState::need_more;
 }

@@ -81,6 +81,25 @@ TEST_F(TailerTest, TruncatedAgainWhileATruncationIsDealtWith) {
     EXPECT_EQ(tailer_->stats().bytes_lost.load(), 0U);
 }
 
+// Of the current file, found empty, nothing but its second content was seen before it was rotated twice: the copy of
+// that is the younger one.
+TEST_F(TailerTest, ACopyOfWhatWasNeverReadHasItsPlaceAmongTheOthers) {
+    append("");
+    open();
+    read_all();
+    std::ofstream(directory_.path() + "/aaa.log") << "another family, read first\n";
+    when_taken_ = [&] {
+        append("a1\n");
+        copy_and_truncate("-20260101");
+        append("b1\n");
+    };
+    tailer_->turn(5);
+    copy_and_truncate("-20260102");
+    append("c1\n");
+    read_all();
+    EXPECT_EQ(taken_, (Lines{"another family, read first", "a1", "b1", "c1"}));
+}
+
 // By their numbers, for nothing else tells.
 TEST_F(TailerTest, RotatedWithinOneTickOfTheClock) {
     append("current\n");
