@@ -115,9 +115,10 @@ std::vector<FoundFile> FileScan::scan() {
     match_patterns(out, ids);
     find_rotated(out, ids);
     std::erase_if(families_, [](const auto& entry) { return !entry.second.seen; });
-    // files that were rotated within one tick of the kernel's clock have the same time
+    // files that were rotated within one tick of the kernel's clock have the same time: by their numbers, or dates
     const auto age = [](const FoundFile& file) {
-        return std::tuple(file.current, file.modified_ns, ~rotation_number(name_of(file.path)));
+        return std::tuple(file.current, file.modified_ns, ~rotation_number(name_of(file.path)),
+                          std::string_view(file.path));
     };
     std::sort(out.begin(), out.end(), [&](const FoundFile& a, const FoundFile& b) { return age(a) < age(b); });
     return out;

@@ -33,7 +33,7 @@ public:
     // A family that was known before a restart.
     void remember(const std::string& family);
     // Every file once, with the rotated ones before the current one, the older first: by time of modification, then by
-    // rotation_number.
+    // rotation_number or date.
     std::vector<FoundFile> scan();
     // Folders to watch: those of the families, and those where a pattern may match some day.
     [[nodiscard]] const std::set<std::string>& folders() const { return folders_; }

@@ -2,6 +2,7 @@
 // tests/integration/log_rotation_test.py.
 #include "agent/log/tailer.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
