@@ -1,5 +1,7 @@
 #include "sinks/file/file_writer.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
@@ -7,6 +9,8 @@
 #include <cstring>
 #include <new>
 #include <utility>
+
+#include "sinks/file/stream_copy.hpp"
 
 namespace sonde {
 namespace {
@@ -21,6 +25,8 @@ constexpr std::uint64_t write_max_bytes = FileWriter::ring_bytes / 2;
 constexpr std::uint64_t direct_min_bytes = 256U << 10U;
 // EAGAIN and EINTR of one write in a row: beyond this it is not a passing state.
 constexpr unsigned max_retries = 64;
+constexpr std::size_t huge_page_bytes = 2U << 20U;
+static_assert(FileWriter::ring_bytes % huge_page_bytes == 0);
 
 constexpr std::uint64_t block_start(std::uint64_t offset) { return offset & ~(FileWriter::block_bytes - 1); }
 bool is_passing(int error) { return error == EINTR || error == EAGAIN; }
@@ -32,8 +38,10 @@ void FileWriter::FreeMemory::operator()(char* memory) const { std::free(memory);
 FileWriter::FileWriter(FileIo& io, std::uint64_t preallocate_bytes, const MakeChannel& make)
     : io_(io),
       preallocate_bytes_(preallocate_bytes),
-      memory_(static_cast<char*>(std::aligned_alloc(block_bytes, ring_bytes))) {
+      memory_(static_cast<char*>(std::aligned_alloc(huge_page_bytes, ring_bytes))) {
     if (!memory_) throw std::bad_alloc();
+    // A write then has a few long pieces instead of 256 short ones. What refuses makes it slower, no more.
+    ::madvise(memory_.get(), ring_bytes, MADV_HUGEPAGE);
     const std::span<char> memory(memory_.get(), ring_bytes);
     channel_ = make ? make(io, memory) : make_channel(io, memory);
 }
@@ -109,7 +117,7 @@ void FileWriter::copy_in(std::span<const char> bytes) {
     while (!bytes.empty()) {
         const auto at = end_ % ring_bytes;
         const auto size = std::min(bytes.size(), static_cast<std::size_t>(ring_bytes - at));
-        std::memcpy(memory_.get() + at, bytes.data(), size);
+        stream_copy(memory_.get() + at, bytes.data(), size);
         end_ += size;
         bytes = bytes.subspan(size);
     }
@@ -139,6 +147,7 @@ bool FileWriter::can_go_direct(std::uint64_t size) const {
 }
 
 void FileWriter::start_write() {
+    stream_done();
     assert(!writing_ && begin_ < end_);
     const auto wrap = (begin_ / ring_bytes + 1) * ring_bytes;  // a write does not go around the ring's end
     write_from_ = begin_;
