@@ -21,6 +21,7 @@ LogJoinOptions AgentLogs::join_options(const LogsOptions& options) {
     out.correlator.late_ms = options.late_ms;
     out.correlator.max_lines = options.lines_per_request;
     out.correlator.attributes = options.attributes;
+    out.correlator.from_files = !options.tail.files.empty();
     out.ignored_attributes = options.ignored_attributes;
     return out;
 }

@@ -31,7 +31,8 @@ Correlator::Correlator(CorrelatorOptions options, Output output, Parse parse)
       matcher_(requests_, {.late_ns = options_.late_ms * ns_per_ms, .quiet_ns = options_.quiet_ms * ns_per_ms}),
       waiting_({.settle_ns = options_.settle_ms * ns_per_ms,
                 .lines_max = options_.max_waiting_lines,
-                .bytes_max = options_.max_waiting_bytes}),
+                .bytes_max = options_.max_waiting_bytes,
+                .two_origins = options_.from_files}),
       logs_(logs_pooled),
       held_(options_.max_held),
       ended_(options_.max_requests) {}

@@ -30,6 +30,7 @@ struct CorrelatorOptions {
     std::size_t max_requests = 16384;                       // open, or ended less than late_ms + settle_ms ago
     std::size_t max_waiting_lines = 32768;                  // not joined yet; beyond, the oldest is joined early
     std::size_t max_waiting_bytes = std::size_t{16} << 20;  // of their text
+    bool from_files = true;       // lines come from files, too: one that was captured may come once more
     std::size_t max_held = 4096;  // transactions that wait for their lines; beyond, the oldest goes early
     // Attributes of lines that become attributes of their transaction.
     std::vector<std::string> attributes{"user_id", "user", "tenant", "tenant_id", "upstream_response_time"};

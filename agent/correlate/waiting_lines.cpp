@@ -23,8 +23,6 @@ constexpr std::uint64_t alone_waits_ns = 50'000'000;
 constexpr std::size_t compared_bytes = 512;
 constexpr std::size_t kept_text_bytes = 512;
 
-std::uint64_t hash_of(std::string_view text) { return RequestTable::key_of_text(text.substr(0, compared_bytes)); }
-
 // What only the kernel tells.
 struct Writer {
     std::uint32_t pid, tid;
@@ -60,6 +58,10 @@ WaitingLines::WaitingLines(const WaitingLinesOptions& options)
     for (auto& buckets : by_text_) buckets.resize(std::bit_ceil(options_.lines_max / lines_per_bucket + 1));
 }
 
+std::uint64_t WaitingLines::hash_of(std::string_view text) const {
+    return options_.two_origins ? RequestTable::key_of_text(text.substr(0, compared_bytes)) : 0;
+}
+
 void WaitingLines::advance(std::uint64_t now_ns) {
     now_ns_ = std::max(now_ns_, now_ns);
     while (!traces_.empty() && traces_.front().forget_ns <= now_ns_) forget_trace();
@@ -67,6 +69,7 @@ void WaitingLines::advance(std::uint64_t now_ns) {
 
 // Of several the oldest: lines come in the order of their writing from both.
 std::uint32_t WaitingLines::find_other(const Identity& line) {
+    if (!options_.two_origins) return nowhere;
     seen_ns_[line.from_kernel ? 1 : 0] = std::max(now_ns_, std::uint64_t{1});
     auto place = bucket_of(line.text_hash, !line.from_kernel).first;
     for (; place != nowhere; place = waiting_[place].next) {
@@ -86,8 +89,16 @@ WaitingLines::Waiting& WaitingLines::take_place(const Identity& line, std::size_
     const auto place = free_place_;
     auto& waiting = waiting_[place];
     free_place_ = waiting.next;
-    auto& bucket = bucket_of(line.text_hash, line.from_kernel);
     waiting.from_kernel = line.from_kernel;
+    if (options_.two_origins) list(place, line);
+    bytes_ += bytes;
+    due_.push(due_ns, place);
+    return waiting;
+}
+
+void WaitingLines::list(std::uint32_t place, const Identity& line) {
+    auto& waiting = waiting_[place];
+    auto& bucket = bucket_of(line.text_hash, line.from_kernel);
     waiting.listed = true;
     waiting.text_hash = line.text_hash;
     waiting.device = line.device, waiting.inode = line.inode;
@@ -95,9 +106,6 @@ WaitingLines::Waiting& WaitingLines::take_place(const Identity& line, std::size_
     waiting.previous = bucket.last;
     (bucket.last == nowhere ? bucket.first : waiting_[bucket.last].next) = place;
     bucket.last = place;
-    bytes_ += bytes;
-    due_.push(due_ns, place);
-    return waiting;
 }
 
 void WaitingLines::unlist(Waiting& waiting) {

@@ -17,6 +17,7 @@ struct WaitingLinesOptions {
     std::uint64_t settle_ns = 250'000'000;  // a line waits so long after its writing
     std::size_t lines_max = 32768;
     std::size_t bytes_max = std::size_t{16} << 20;  // of their text
+    bool two_origins = true;  // false: all come from one, and none is looked for among those that wait
 };
 
 // Lines that wait to be joined, the next one first. A line that comes both from a write and from a file, in either
@@ -88,8 +89,10 @@ private:
         std::uint64_t device, inode;
         bool from_kernel;
     };
+    [[nodiscard]] std::uint64_t hash_of(std::string_view text) const;
     [[nodiscard]] std::uint32_t find_other(const Identity& line);
     Waiting& take_place(const Identity& line, std::size_t bytes, std::uint64_t due_ns);
+    void list(std::uint32_t place, const Identity& line);
     static void prefetch(const Waiting& next);
     void unlist(Waiting& waiting);
     void give_back(std::uint32_t place);

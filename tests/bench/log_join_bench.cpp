@@ -23,9 +23,12 @@ void join(benchmark::State& state) {
     const bool redact = state.range(1) != 0;
     RecordRedactor redactor(RedactionPolicySet::defaults()->common());
     std::uint64_t attached = 0, now_ns = 1'000'000'000, id = 0;
-    LogJoin logs({}, {.redact = [&](LogLine& line) { return !redact || redactor.redact(line.record, {}); },
-                      .on_line = [&](const std::shared_ptr<LogLine>& line) { attached += is_attached(line->match); },
-                      .on_transaction = [](Transaction& t) { benchmark::DoNotOptimize(t.logs); }});
+    LogJoinOptions options;
+    options.correlator.from_files = false;  // as where no files are configured
+    LogJoin logs(options,
+                 {.redact = [&](LogLine& line) { return !redact || redactor.redact(line.record, {}); },
+                  .on_line = [&](const std::shared_ptr<LogLine>& line) { attached += is_attached(line->match); },
+                  .on_transaction = [](Transaction& t) { benchmark::DoNotOptimize(t.logs); }});
     Transaction transaction;
     transaction.side = Side::server;
     transaction.method.assign("GET");
