@@ -1,6 +1,7 @@
 #include "agent/probe/log/log_plan.hpp"
 
 #include <array>
+#include <span>
 #include <string_view>
 
 #include "agent/probe/tls/go_functions.hpp"
@@ -27,7 +28,7 @@ std::optional<LogProbePoint> stack_check_of_go(const ElfFile& file) {
     if (!offset) return {};
     const auto code = file.bytes(*offset, table->functions[0]->size);
     const auto at = machine_code::cheap_entry(code, 3, CallingConvention::go);
-    if (!machine_code::is_stack_check(code.subspan(at))) return {};
+    if (!machine_code::is_stack_check(std::span(code).subspan(at))) return {};
     return LogProbePoint{SONDE_LOG_CALL_GO, *offset + at};
 }
 

@@ -58,7 +58,7 @@ private:
         const auto address = plain->address + static_cast<std::uint64_t>(*from_plain);
         if (address != extended->address + static_cast<std::uint64_t>(*from_extended)) return {};
         const auto offset = file_.offset_of(address);
-        if (!offset || !starts_cheaply(file_.bytes(*offset, prologue_bytes))) return {};
+        if (!offset || !machine_code::starts_cheaply(file_.bytes(*offset, prologue_bytes))) return {};
         return offset;
     }
 
