@@ -10,13 +10,12 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/emit.bpf.h"
+#include "bpf/go_registers.bpf.h"
 #include "bpf/shared/log.h"
 
 #define AF_UNIX 1
 /* Pieces of a writev that are looked at: who writes a line in more is not known to exist. */
 #define LOG_PIECES_MAX 8
-/* The carry and zero flags: what jbe jumps on (Intel SDM, Jcc). */
-#define FLAGS_BELOW_OR_EQUAL (0x0001 | 0x0040)
 
 /* Purpose: the processes whose writes are looked at. Key: thread group id. Writer and deletion: user space;
  * the counts: this file. Full: user space watches no more processes, and says so. */
@@ -278,16 +277,13 @@ int log_writev(struct pt_regs *ctx)
 	return send_pieces(&call, pieces, captured, 2 * SONDE_LOG_MAX);
 }
 
-#if defined(__TARGET_ARCH_x86)
-/* syscall.write(fd int, p []byte): rax; rbx, rcx, rdi. r14 holds the goroutine (Go's ABIInternal). The probe
- * sits on the jump of the stack check: where it is taken, the stack grows and the function begins anew. */
+/* syscall.write(fd int, p []byte). The probe sits on the jump of the stack check. */
 SEC("uprobe")
 int log_write_go(struct pt_regs *ctx)
 {
-	if (ctx->flags & FLAGS_BELOW_OR_EQUAL)
+	if (GO_BEGINS_ANEW(ctx))
 		return 0;
-	return on_write(SONDE_LOG_CALL_GO, ctx->ax, ctx->bx, ctx->cx, ctx->r14);
+	return on_write(SONDE_LOG_CALL_GO, GO_1(ctx), GO_2(ctx), GO_3(ctx), GO_GOROUTINE(ctx));
 }
-#endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -4,18 +4,13 @@
 #define SONDE_SOCKET_READ_BPF_H
 
 #include "bpf/emit.bpf.h"
+#include "bpf/go_registers.bpf.h"
 #include "bpf/thread_clock.bpf.h"
 
-/* The register in which Go keeps the running goroutine's g (ABIInternal), as it was at the system call. */
+/* The running goroutine's g, as it was at the system call; of other programs any number. */
 static __always_inline __u64 socket_read__strand(void)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-
-#if defined(__TARGET_ARCH_arm64)
-	return ((struct user_pt_regs *)regs)->regs[28];
-#else
-	return regs->r14;
-#endif
+	return GO_GOROUTINE((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
 }
 
 /* Everything before copied_seq has been read, by the running thread. */

@@ -2,17 +2,15 @@
 /* Go's crypto/tls, part of tls.bpf.c. Three things are different there. Calls belong to goroutines, which
  * change threads while they wait: the call is kept by goroutine. A return probe would break the stack that
  * the runtime moves: probes sit on the return instructions. And a connection names its descriptor, so the tie
- * needs no neighbourhood: tls.Conn → net.TCPConn → netFD → Sysfd.
- *
- * Register ABI of Go 1.17 and later, amd64: arguments and results in rax, rbx, rcx; the goroutine in r14. */
+ * needs no neighbourhood: tls.Conn → net.TCPConn → netFD → Sysfd. */
 #ifndef SONDE_TLS_GO_BPF_H
 #define SONDE_TLS_GO_BPF_H
+
+#include "bpf/go_registers.bpf.h"
 
 /* A larger number is no descriptor: something else than a TCPConn is behind the interface. */
 #define GO_FD_MAX (1 << 20)
 #define GO_HANDSHAKE 1 /* tls_key.pad of go_calls */
-#define X86_FLAGS_CF 0x01
-#define X86_FLAGS_ZF 0x40
 #define GO_WRITE_MAX 0x7FFFFFFF
 
 static __always_inline __u64 go__load(__u64 address)
@@ -75,9 +73,9 @@ static __noinline int go__tie(struct tls_session *session, const struct tls_key 
 
 static __always_inline int go__enter(struct pt_regs *ctx, __u32 op)
 {
-	struct tls_key goroutine = key_of(ctx->r14), key = key_of(ctx->ax);
+	struct tls_key goroutine = key_of(GO_GOROUTINE(ctx)), key = key_of(GO_1(ctx));
 	struct tls_session *session = session_of(&key);
-	struct tls_call call = {.object = ctx->ax, .buffer = ctx->bx, .op = op};
+	struct tls_call call = {.object = GO_1(ctx), .buffer = GO_2(ctx), .op = op};
 
 	goroutine.pad = op == TLS_HANDSHAKE ? GO_HANDSHAKE : 0;
 	call.entered_ns = bpf_ktime_get_ns();
@@ -97,7 +95,7 @@ full:
 /* Takes the call of this goroutine; 0: its entry was not seen. */
 static __always_inline int go__take_call(struct pt_regs *ctx, __u32 pad, struct tls_call *call)
 {
-	struct tls_key goroutine = key_of(ctx->r14);
+	struct tls_key goroutine = key_of(GO_GOROUTINE(ctx));
 	struct tls_call *found;
 
 	goroutine.pad = pad;
@@ -123,12 +121,12 @@ int go_read(struct pt_regs *ctx)
 SEC("uprobe")
 int go_write(struct pt_regs *ctx)
 {
-	struct tls_call call = {.object = ctx->ax, .buffer = ctx->bx, .op = TLS_WRITE};
-	struct tls_key key = key_of(ctx->ax);
+	struct tls_call call = {.object = GO_1(ctx), .buffer = GO_2(ctx), .op = TLS_WRITE};
+	struct tls_key key = key_of(GO_1(ctx));
 	struct tls_session *session = session_of(&key);
-	__u64 length = ctx->cx;
+	__u64 length = GO_3(ctx);
 
-	if (ctx->flags & (X86_FLAGS_CF | X86_FLAGS_ZF))
+	if (GO_BEGINS_ANEW(ctx))
 		return 0;
 	call.entered_ns = bpf_ktime_get_ns();
 	if (!session) {
@@ -155,7 +153,7 @@ int go_return(struct pt_regs *ctx)
 	struct tls_session *session;
 	struct tls_call call;
 	struct tls_key key;
-	__s64 n = ctx->ax;
+	__s64 n = GO_1(ctx);
 
 	if (!go__take_call(ctx, 0, &call) || n <= 0)
 		return 0;
@@ -193,7 +191,7 @@ int go_handshake_return(struct pt_regs *ctx)
 SEC("uprobe")
 int go_close(struct pt_regs *ctx)
 {
-	struct tls_key key = key_of(ctx->ax);
+	struct tls_key key = key_of(GO_1(ctx));
 	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
 
 	if (!session)

@@ -2,6 +2,17 @@
 find_program(SONDE_BPF_CLANG NAMES clang clang-14 clang-16 REQUIRED)
 find_program(SONDE_BPFTOOL bpftool PATHS /usr/sbin REQUIRED)
 
+# Registers, and the kernel's types where they differ: vmlinux/README.md.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    set(sonde_bpf_arch x86)
+    set(SONDE_VMLINUX ${PROJECT_SOURCE_DIR}/vmlinux/x86_64)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+    set(sonde_bpf_arch arm64)
+    set(SONDE_VMLINUX ${PROJECT_SOURCE_DIR}/vmlinux/arm64)
+else()
+    message(FATAL_ERROR "sonde knows the registers of x86_64 and aarch64, not those of ${CMAKE_SYSTEM_PROCESSOR}")
+endif()
+
 function(sonde_bpf_object name source)
     set(directory ${CMAKE_BINARY_DIR}/skeleton)
     file(MAKE_DIRECTORY ${directory})
@@ -11,8 +22,8 @@ function(sonde_bpf_object name source)
     # v3: without the 32-bit ALU of it, clang's shifts defeat the verifier's bounds
     add_custom_command(
         OUTPUT ${object}
-        COMMAND ${SONDE_BPF_CLANG} -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Werror
-                -I${PROJECT_SOURCE_DIR} -I${PROJECT_SOURCE_DIR}/vmlinux/x86_64
+        COMMAND ${SONDE_BPF_CLANG} -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_${sonde_bpf_arch} -Wall -Werror
+                -I${PROJECT_SOURCE_DIR} -I${SONDE_VMLINUX}
                 -MD -MF ${object}.d -c ${source} -o ${object}
         DEPENDS ${source}
         DEPFILE ${object}.d

@@ -5,7 +5,7 @@
 #include <initializer_list>
 #include <string>
 
-namespace sonde {
+namespace sonde::x86 {
 namespace {
 
 class Code {
@@ -83,4 +83,4 @@ TEST(Prologue, FindsEveryReturn) {
 }
 
 }  // namespace
-}  // namespace sonde
+}  // namespace sonde::x86

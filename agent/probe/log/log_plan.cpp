@@ -1,6 +1,7 @@
 #include "agent/probe/log/log_plan.hpp"
 
 #include <array>
+#include <span>
 #include <string_view>
 
 #include "agent/probe/tls/go_functions.hpp"
@@ -12,10 +13,9 @@ namespace {
 // Bytes looked at where a symbol does not tell its size.
 constexpr std::uint64_t prologue_bytes = 64;
 
-#if defined(__x86_64__)
 constexpr std::array<std::string_view, 1> go_names{"syscall.write"};
 
-// The point is the jump to the code that grows the stack (jbe): bpf/log.bpf.c reads there whether it is taken.
+// The point is the branch of the stack check: bpf/log.bpf.c reads there whether it is taken.
 std::optional<LogProbePoint> stack_check_of_go(const ElfFile& file) {
     auto section = file.section(".gopclntab");
     if (!section) section = file.section(".data.rel.ro.gopclntab");  // position-independent programs
@@ -27,16 +27,10 @@ std::optional<LogProbePoint> stack_check_of_go(const ElfFile& file) {
     const auto offset = file.offset_of(start + table->functions[0]->address);
     if (!offset) return {};
     const auto code = file.bytes(*offset, table->functions[0]->size);
-    const auto at = cheap_entry(code, 3, CallingConvention::go);
-    if (at + 2 > code.size()) return {};
-    const bool short_jump = code[at] == std::byte{0x76};
-    const bool near_jump = code[at] == std::byte{0x0f} && code[at + 1] == std::byte{0x86};
-    if (!short_jump && !near_jump) return {};
+    const auto at = machine_code::cheap_entry(code, 3, CallingConvention::go);
+    if (!machine_code::is_stack_check(std::span(code).subspan(at))) return {};
     return LogProbePoint{SONDE_LOG_CALL_GO, *offset + at};
 }
-#else
-std::optional<LogProbePoint> stack_check_of_go(const ElfFile&) { return {}; }
-#endif
 
 }  // namespace
 
@@ -51,7 +45,7 @@ std::optional<std::vector<LogProbePoint>> plan_log_probes(const ElfFile& file) {
         const auto& function = functions[i];
         if (!function) continue;
         const auto code = file.bytes(function->offset, function->size != 0 ? function->size : prologue_bytes);
-        points.push_back({calls[i], function->offset + cheap_entry(code, 3)});
+        points.push_back({calls[i], function->offset + machine_code::cheap_entry(code, 3)});
     }
     return points;
 }

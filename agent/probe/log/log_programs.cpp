@@ -80,10 +80,8 @@ private:
                 return programs.log_writev;
             case SONDE_LOG_CALL_PWRITE:
                 return programs.log_pwrite;
-#if defined(__x86_64__)
             case SONDE_LOG_CALL_GO:
                 return programs.log_write_go;
-#endif
             default:
                 return programs.log_write;
         }

@@ -32,7 +32,8 @@ public:
     }
     void entry(const std::optional<CodeRange>& function, TlsProgram program, unsigned arguments) {
         if (function)
-            points_.push_back({program, function->offset + cheap_entry(code_of(file_, *function), arguments)});
+            points_.push_back(
+                {program, function->offset + machine_code::cheap_entry(code_of(file_, *function), arguments)});
     }
     // SSL_read and SSL_read_ex of a shared libssl start with an instruction that must be single-stepped, and both call
     // one inner function that starts with a push. Where SSL_read_ex hands its arguments through untouched, that
@@ -50,14 +51,14 @@ public:
 private:
     [[nodiscard]] std::optional<std::uint64_t> shared_callee(const std::optional<CodeRange>& plain,
                                                              const std::optional<CodeRange>& extended) const {
-        if (!plain || !extended || starts_cheaply(code_of(file_, *plain))) return {};
-        const auto from_plain = first_callee(code_of(file_, *plain));
-        const auto from_extended = forwarded_callee(code_of(file_, *extended));
+        if (!plain || !extended || machine_code::starts_cheaply(code_of(file_, *plain))) return {};
+        const auto from_plain = machine_code::first_callee(code_of(file_, *plain));
+        const auto from_extended = machine_code::forwarded_callee(code_of(file_, *extended));
         if (!from_plain || !from_extended) return {};
         const auto address = plain->address + static_cast<std::uint64_t>(*from_plain);
         if (address != extended->address + static_cast<std::uint64_t>(*from_extended)) return {};
         const auto offset = file_.offset_of(address);
-        if (!offset || !starts_cheaply(file_.bytes(*offset, prologue_bytes))) return {};
+        if (!offset || !machine_code::starts_cheaply(file_.bytes(*offset, prologue_bytes))) return {};
         return offset;
     }
 
@@ -125,34 +126,32 @@ public:
         if (!function) return false;
         const auto offset = file_.offset_of(text_start_ + function->address);
         if (!offset) return false;
-        const auto exits = returns(file_.bytes(*offset, function->size));
+        const auto exits = machine_code::returns(file_.bytes(*offset, function->size));
         if (!exits || exits->empty()) return false;
         for (const auto exit : *exits) points_.push_back({returned, *offset + exit});
         return entry(function, entered, 2);
     }
-    // On the conditional jump (jbe) to the code that grows the stack: taken, the function begins anew.
+    // On the branch to the code that grows the stack: taken, the function begins anew.
     bool stack_check(const std::optional<GoFunction>& function, TlsProgram entered) {
         if (!entry(function, entered, 3)) return false;
-        const auto jump = file_.bytes(points_.back().offset, 2);
-        if (jump.size() < 2) return false;
-        return jump[0] == std::byte{0x76} || (jump[0] == std::byte{0x0f} && jump[1] == std::byte{0x86});
+        return machine_code::is_stack_check(file_.bytes(points_.back().offset, stack_check_bytes));
     }
     bool entry(const std::optional<GoFunction>& function, TlsProgram entered, unsigned arguments) {
         const auto offset = function ? file_.offset_of(text_start_ + function->address) : std::nullopt;
         if (!offset) return false;
         const auto code = file_.bytes(*offset, function->size);
-        points_.push_back({entered, *offset + cheap_entry(code, arguments, CallingConvention::go)});
+        points_.push_back({entered, *offset + machine_code::cheap_entry(code, arguments, CallingConvention::go)});
         return true;
     }
 
 private:
+    static constexpr std::uint64_t stack_check_bytes = 4;
     const ElfFile& file_;
     const std::uint64_t text_start_;
     std::vector<ProbePoint>& points_;
 };
 
-std::optional<TlsPlan> plan_go([[maybe_unused]] const ElfFile& file) {
-#if defined(__x86_64__)
+std::optional<TlsPlan> plan_go(const ElfFile& file) {
     auto section = file.section(".gopclntab");
     if (!section) section = file.section(".data.rel.ro.gopclntab");  // position-independent programs
     if (!section) return {};
@@ -170,9 +169,6 @@ std::optional<TlsPlan> plan_go([[maybe_unused]] const ElfFile& file) {
     if (!planner.stack_check(functions[1], TlsProgram::go_write)) return {};
     planner.entry(functions[2], TlsProgram::go_close, 1);
     return plan;
-#else
-    return {};
-#endif
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-namespace sonde {
+namespace sonde::x86 {
 namespace {
 
 constexpr unsigned instructions_max = 32;  // a prologue is shorter
@@ -149,4 +149,9 @@ std::optional<std::vector<std::size_t>> returns(std::span<const std::byte> code)
     return found;
 }
 
-}  // namespace sonde
+bool is_stack_check(std::span<const std::byte> code) {
+    if (code.size() < 2) return false;
+    return code[0] == std::byte{0x76} || (code[0] == std::byte{0x0f} && code[1] == std::byte{0x86});  // jbe
+}
+
+}  // namespace sonde::x86
