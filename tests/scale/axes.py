@@ -12,7 +12,7 @@ STEADY_SECONDS = 10
 class Bound:
     """A table or queue that is full, as a counter tells."""
     value: str  # of a point
-    of: str  # what it is a share of; "": it is a number
+    of: str  # what it is a share of; "1": it is a share; "": it is a number
     short: str
     what: str
     knob: str
@@ -30,11 +30,11 @@ BOUNDS = (
     Bound("in_history_overflow", "transactions", "history {overflow}",
           "of the transactions are in the history's `{overflow}`: /metrics tells them apart, the console and the API do not",
           "no key raises the 2,048 endpoints; fewer routes do (`routes.max_per_service`)"),
-    Bound("history_seconds_evicted", "", "1 s steps gone", "seconds left the history before five minutes had passed",
+    Bound("seconds_missing", "1", "1 s steps gone", "of the last five minutes is told in steps of ten seconds only",
           "no key gives the history more; fewer endpoints make it longer"),
-    Bound("history_tens_evicted", "", "10 s steps gone", "steps of ten seconds left the history before an hour had passed",
+    Bound("tens_missing", "1", "10 s steps gone", "of the last hour is told in steps of a minute only",
           "no key gives the history more; fewer endpoints make it longer"),
-    Bound("history_minutes_evicted", "", "60 s steps gone", "minutes left the history before an hour had passed",
+    Bound("minutes_missing", "1", "60 s steps gone", "of the last hour is gone from the history",
           "no key gives the history more; fewer endpoints make it longer"),
     Bound("connections_evicted", "requests", "connections evicted",
           "of the requests made another connection leave the table: it comes back without its addresses, so that its "

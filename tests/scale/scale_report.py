@@ -78,6 +78,8 @@ def share(bound, values):
     """Of what it is told of; None: a number."""
     if not bound.of:
         return None
+    if bound.of == "1":
+        return values[bound.value]
     return values[bound.value] / values[bound.of] if values[bound.of] else 0.0
 
 

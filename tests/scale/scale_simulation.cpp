@@ -135,6 +135,7 @@ int run(const std::string& metrics_file, const Point& point) {
 
     const auto& done = traffic.counts();
     const auto& cpu = (*watched)->cpu();
+    const auto [seconds_held, tens_held, minutes_held] = (*watched)->steps_held();
     const auto number = [](std::uint64_t value) { return static_cast<double>(value); };
     const std::map<std::string, double> values{
         {"requests", number(done.requests)},
@@ -155,6 +156,9 @@ int run(const std::string& metrics_file, const Point& point) {
         {"processes_evicted", number((*watched)->processes_evicted())},
         {"processes_refused", number((*watched)->processes_refused())},
         {"in_route_overflow", number((*watched)->in_route_overflow())},
+        {"seconds_held", number(seconds_held)},
+        {"tens_held", number(tens_held)},
+        {"minutes_held", number(minutes_held)},
         {"in_service_overflow", number((*watched)->in_service_overflow())},
     };
     const char* before = "{";

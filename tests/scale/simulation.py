@@ -96,6 +96,13 @@ def check(values, shape):
     same("seconds that the history was late", values["history_late"], 0)
 
 
+def missing(values, what, step_s, kept_s, seconds):
+    """Which part of what the history is meant to keep had to go; the last two seconds are the rest after the traffic."""
+    expected = min(kept_s - 2, seconds) // step_s
+    evicted = values[f"history_{what}_evicted"] > 0
+    return max(0.0, 1 - values[f"{what}_held"] / expected) if evicted and expected else 0.0
+
+
 def derive(values, shape):
     """What the tables show."""
     requests, seconds = values["requests"], shape["seconds"]
@@ -106,6 +113,9 @@ def derive(values, shape):
         "pipeline_core": values["pipeline_cpu_s"] / seconds,
         "whole_core": whole_s / seconds,
         "tables_mib": values["resident_mib"] - values["bare_mib"],
+        "seconds_missing": missing(values, "seconds", 1, 300, seconds),
+        "tens_missing": missing(values, "tens", 10, 3600, seconds),
+        "minutes_missing": missing(values, "minutes", 60, 3600, seconds),
         "scrape_mib": max(0.0, values["scraped_peak_mib"] - values["resident_mib"]),
     }
 

@@ -145,6 +145,12 @@ void Watched::settle(RecordStream& source, std::uint64_t now_ns) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
+std::array<std::size_t, 3> Watched::steps_held() const {
+    const auto all = [](const EndpointKey&) { return true; };
+    return {history_->series(all, 1, 300).size(), history_->series(all, 10, 3600).size(),
+            history_->series(all, 60, 3600).size()};
+}
+
 std::string Watched::scrape() const {
     Request request;
     request.accept = "application/openmetrics-text;version=1.0.0";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -45,6 +46,8 @@ public:
     // As /metrics answers Prometheus.
     [[nodiscard]] std::string scrape() const;
     [[nodiscard]] const CpuTimes& cpu() const { return cpu_; }
+    // How much of the past can be asked for: number of steps of 1, 10 and 60 s with anything in them.
+    [[nodiscard]] std::array<std::size_t, 3> steps_held() const;
     // What /metrics does not tell.
     [[nodiscard]] std::uint64_t processes_evicted() const { return pipeline_->processes().evictions(); }
     [[nodiscard]] std::uint64_t processes_refused() const { return http_processes_.refused(); }
