@@ -2,8 +2,8 @@
 
 import dataclasses
 
-BASE = {"rate": 300, "seconds": 3600, "services": 20, "routes": 200, "connections": 2000, "processes": 100, "alive": 1000}
-# Enough for every table that empties by itself to have filled: nothing but the history remembers longer than 3 s.
+BASE = {"rate": 200, "seconds": 3600, "services": 20, "routes": 200, "connections": 2000, "processes": 100, "alive": 1000}
+# Enough for every table that empties by itself to have filled: but for the history, nothing remembers longer than a second.
 STEADY_REQUESTS = 2_000_000
 STEADY_SECONDS = 10
 

@@ -37,6 +37,7 @@ travels, its height does not.
 | full | which bounds were reached, and the share that they touched |
 """
 
+HISTORY_SECONDS = 300
 KNOBS_TEXT = "A knob turned, at a point of this axis:\n"
 
 
@@ -121,6 +122,15 @@ def sentence(text):
     return text[0].upper() + text[1:] + "."
 
 
+def history_text(run, axis):
+    """Whether a point was long enough to say anything of the history's five minutes."""
+    short = [at for at in run.points[axis.name] if axis.shape(at, run.effort == "quick")["seconds"] < HISTORY_SECONDS]
+    if not short:
+        return ""
+    which = "No point" if len(short) == len(run.points[axis.name]) else "No point from " + number(short[0]) + " on"
+    return f"{which} lasts the five minutes that fill the history's steps of 1 s: what is gone of them does not show there."
+
+
 def cost_text(axis, points):
     """What a unit more of the axis costs, from the first point to the last."""
     (first, a), (last, b) = list(points.items())[0], list(points.items())[-1]
@@ -188,7 +198,7 @@ def axis_text(run, name):
                      f"`{spark([v['series'] for v in points.values()])}` series\n")
     parts.append(table((axis.unit, *HEADER), [(number(at), *cells(values)) for at, values in points.items()]))
     if len(points) > 1:
-        parts.append(cost_text(axis, points) + "\n")
+        parts.append(" ".join(filter(None, (cost_text(axis, points), history_text(run, axis)))) + "\n")
     knees = [knee_text(axis, points, bound) for bound in BOUNDS if any(values[bound.value] > 0 for values in points.values())]
     parts.append("\n".join(knees) + "\n" if knees else "No bound was reached.\n")
     if knobs := knob_text(run, axis):
