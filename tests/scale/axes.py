@@ -26,7 +26,8 @@ BOUNDS = (
           "no key raises it; a lower `routes.max_per_service`, or `discovery.include`, keeps room for what matters"),
     Bound("in_service_overflow", "transactions", "service {overflow}",
           "of the transactions are of the service `{overflow}`",
-          "no key raises the 2,000 names; `discovery.services` gives many programs one name, `discovery.exclude` leaves some out"),
+          "no key raises the 2,000 names; `discovery.services` gives many programs one name, `discovery.exclude` leaves "
+          "some out"),
     Bound("in_history_overflow", "transactions", "history {overflow}",
           "of the transactions are in the history's `{overflow}`: /metrics tells them apart, the console and the API do not",
           "no key raises the 2,048 endpoints; fewer routes do (`routes.max_per_service`)"),
@@ -41,8 +42,8 @@ BOUNDS = (
           "service has no port; a request under way on it is lost, and counted as a response without one",
           "no key raises the 32,768; `memory.max` lowers it"),
     Bound("requests_untracked", "server_transactions", "untracked",
-          "of the requests that were served can meet no log line: the table of 16,384 holds each until `logs.late` and 250 ms "
-          "after its end",
+          "of the requests that were served can meet no log line: the table of 16,384 holds each until `logs.late` and "
+          "250 ms after its end",
           "a shorter `logs.late` moves it, and a line may then come only so long after its response"),
     Bound("transactions_early", "transactions", "early", "of the transactions went on before all of their lines could come",
           "a shorter `logs.late` moves it, and a line may then come only so long after its response"),
@@ -97,7 +98,8 @@ AXES = {axis.name: axis for axis in (
           Knob(200_000, {"sampling.head_rate": "0.01"}, ()))),
     Axis("services", "services", (1, 10, 100, 300, 1_000, 3_000), (1, 100, 1_000)),
     Axis("routes", "routes offered", (20, 200, 1_000, 2_000, 5_000, 10_000, 50_000), (20, 2_000, 50_000),
-         (Knob(50_000, {"routes.max": "60000", "routes.max_per_service": "10000"}, ("in_route_overflow", "in_label_overflow")),
+         (Knob(50_000, {"routes.max": "60000", "routes.max_per_service": "10000"},
+               ("in_route_overflow", "in_label_overflow")),
           Knob(50_000, {"routes.max": "1000", "routes.max_per_service": "50"}, ("in_route_overflow",)))),
     Axis("connections", "open connections", (100, 1_000, 5_000, 10_000, 20_000, 40_000), (100, 5_000, 40_000),
          (Knob(20_000, {"memory.max": "96MiB"}, ("connections_evicted",)),)),

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+import textwrap
 
 from axes import AXES, BASE, BOUNDS
 
@@ -23,9 +24,9 @@ evenly over connections, routes and services, which is the worst case for every 
 statuses, every fourth service is a client, and one process in ten writes a line for each request. A point counts only if every
 request is in the metrics, in a histogram and at the sink, or a counter says why it is not.
 
-Not in it: the kernel's programs and the ring, reading `/proc`, resources of processes, Kubernetes, alerts
-([operation.md](operation.md#memory) says what the program itself takes). CPU is what *this* machine spent on that day; the shape of a curve
-travels, its height does not.
+Not in it: the kernel's programs and the ring, reading `/proc`, resources of processes, Kubernetes, alerts, the HTTP server;
+[operation.md](operation.md#memory) says what the program itself takes. CPU is what *this* machine spent on that day; the
+shape of a curve travels, its height does not.
 
 | column | |
 | --- | --- |
@@ -67,6 +68,10 @@ class Run:
 
 def number(value):
     return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.1f}"
+
+
+def wrapped(text, indent=""):
+    return textwrap.fill(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def percent(share):
@@ -115,7 +120,8 @@ def knee_text(axis, points, bound):
     end = ""
     if first != last and points[last][bound.value] > 0:
         end = f", {touched(bound, points[last])} at {number(last)}"
-    return f"- **{bound.short}** {began}: {touched(bound, points[first])} {bound.what}{end}. {sentence(bound.knob)}"
+    return wrapped(f"- **{bound.short}** {began}: {touched(bound, points[first])} {bound.what}{end}. {sentence(bound.knob)}",
+                   "  ")
 
 
 def sentence(text):
@@ -160,18 +166,6 @@ def cost_text(axis, points):
     return " ".join(lines)
 
 
-def knob_rows(run, axis):
-    rows = []
-    for knob in run.knobs:
-        if knob["axis"] != axis.name or knob["at"] not in run.points[axis.name]:
-            continue
-        plain = run.points[axis.name][knob["at"]]
-        settings = ", ".join(f"`{key}={value}`" for key, value in knob["settings"].items())
-        rows += [(f"{number(knob['at'])}, as it comes", *cells(plain)),
-                 (f"{number(knob['at'])}, {settings}", *cells(knob["values"]))]
-    return list(dict.fromkeys(rows))
-
-
 def knob_text(run, axis):
     """What turning it gained and cost."""
     lines = []
@@ -185,7 +179,7 @@ def knob_text(run, axis):
         parts += [f"{what} {number(a[key])} → {number(b[key])}{unit}" for what, key, unit in
                   (("CPU of all threads", "whole_us", " µs a request"), ("tables", "tables_mib", " MiB"),
                    ("/metrics", "metrics_mib", " MiB"), ("scrape", "scrape_mib", " MiB"))]
-        lines.append(f"- {settings} at {number(knob['at'])}: {'; '.join(parts)}.")
+        lines.append(wrapped(f"- {settings} at {number(knob['at'])}: {'; '.join(parts)}.", "  "))
     return "\n".join(lines)
 
 
@@ -198,7 +192,7 @@ def axis_text(run, name):
                      f"`{spark([v['series'] for v in points.values()])}` series\n")
     parts.append(table((axis.unit, *HEADER), [(number(at), *cells(values)) for at, values in points.items()]))
     if len(points) > 1:
-        parts.append(" ".join(filter(None, (cost_text(axis, points), history_text(run, axis)))) + "\n")
+        parts.append(wrapped(" ".join(filter(None, (cost_text(axis, points), history_text(run, axis))))) + "\n")
     knees = [knee_text(axis, points, bound) for bound in BOUNDS if any(values[bound.value] > 0 for values in points.values())]
     parts.append("\n".join(knees) + "\n" if knees else "No bound was reached.\n")
     if knobs := knob_text(run, axis):
@@ -208,11 +202,11 @@ def axis_text(run, name):
 
 def markdown(run):
     machine = table(("machine", ""), list(run.machine.items()) + [("effort", run.effort)])
-    base = (f"Where an axis does not say otherwise: {number(BASE['rate'])} requests a second for "
-            f"{number(BASE['seconds'])} s of their own time, {BASE['services']} services, {BASE['routes']} routes, "
-            f"{number(BASE['connections'])} connections, {BASE['processes']} processes. Of a higher rate it takes fewer seconds: "
-            "two million requests, and ten seconds at least. Each process has a connection at least, each service a process "
-            "and a route.\n")
+    base = wrapped(f"Where an axis does not say otherwise: {number(BASE['rate'])} requests a second for "
+                   f"{number(BASE['seconds'])} s of their own time, {BASE['services']} services, {BASE['routes']} routes, "
+                   f"{number(BASE['connections'])} connections, {BASE['processes']} processes. Of a higher rate it takes fewer "
+                   "seconds: two million requests, and ten seconds at least. Each process has a connection at least, each "
+                   "service a process and a route.") + "\n"
     if run.effort != "full":
         base += "\nThis run was a quick one: minutes, where a whole one takes an hour of traffic.\n"
     return "\n".join([INTRODUCTION, base, machine, *(axis_text(run, name) for name in AXES if name in run.points)])
