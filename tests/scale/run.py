@@ -77,31 +77,38 @@ def arguments():
     return chosen
 
 
-def main():
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the simulation is stopped, too
-    chosen, failed = arguments(), []
-    if chosen.source:
-        run = scale_report.Run.read(chosen.source)
-    else:
-        run = scale_report.Run(machine.describe(), "quick" if chosen.quick else "full", {}, [])
-        began = time.monotonic()
-        for name in chosen.axes or AXES:
-            tell(f"\n== {name} ({time.monotonic() - began:.0f} s since the start)")
-            run.points[name], knobs = run_axis(AXES[name], chosen.quick, chosen.rounds, failed)
-            run.knobs += knobs
-    whole = not (chosen.axes or chosen.quick or failed or chosen.source)
-    directory = chosen.output or (ROOT / "docs" if whole else PROGRAM.parents[1] / "scale")
+def write(run, directory):
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "scale.md").write_text(scale_report.markdown(run))
     run.write(directory / "scale.json")
     tell(f"\nwritten: {directory / 'scale.md'}, {directory / 'scale.json'}")
+
+
+def main():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the simulation is stopped, too
+    chosen, failed = arguments(), []
+    parts = chosen.output or PROGRAM.parents[1] / "scale"  # what is not whole
+    if chosen.source:
+        write(scale_report.Run.read(chosen.source), parts)
+        return 0
+    run = scale_report.Run(machine.describe(), "quick" if chosen.quick else "full", {}, [])
+    began = time.monotonic()
+    try:
+        for name in chosen.axes or AXES:
+            tell(f"\n== {name} ({time.monotonic() - began:.0f} s since the start)")
+            points, knobs = run_axis(AXES[name], chosen.quick, chosen.rounds, failed)
+            if points:
+                run.points[name] = points
+            run.knobs += knobs
+    except KeyboardInterrupt:
+        write(run, parts)
+        return "stopped; what is written are the axes that were measured to their end"
+    whole = not (chosen.axes or chosen.quick or failed)
+    write(run, chosen.output or ROOT / "docs" if whole else parts)
     for failure in failed:
         tell(f"FAILED: {failure}")
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("stopped; nothing was written")
+    sys.exit(main())

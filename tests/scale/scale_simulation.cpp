@@ -35,7 +35,7 @@ struct Point {
     ConfigRequest config;
 };
 
-// Nothing: the argument is none.
+// False: the argument is none.
 bool take_argument(Point& point, std::string_view argument) {
     const auto equals = argument.find('=');
     if (equals == std::string_view::npos) return false;

@@ -55,7 +55,7 @@ public:
     [[nodiscard]] std::uint64_t in_service_overflow() const { return observer_.in_service_overflow; }
 
 private:
-    // What the agent and `sonde run` adds up beside the metrics.
+    // What the agent and `sonde run` add up beside the metrics.
     class Observer final : public TransactionObserver {
     public:
         explicit Observer(Watched& watched) : watched_(watched) {}
