@@ -31,7 +31,7 @@ shape of a curve travels, its height does not.
 | column | |
 | --- | --- |
 | µs/request | CPU of the pipeline's thread; of all threads: history and sink with it |
-| core | the share of one core that the pipeline's thread is busy. At 100 % the ring fills, and records are lost |
+| core | the share of one core that the pipeline's thread is busy. At 100% the ring fills, and records are lost |
 | tables | MiB resident beyond the program before it starts |
 | scrape | MiB more at the peak of a scrape, and CPU ms that it takes |
 | series, size | samples that `/metrics` answers with, and MiB of text |
@@ -76,8 +76,8 @@ def wrapped(text, indent=""):
 
 def percent(share):
     if share >= 0.995 or share == 0:
-        return f"{share * 100:.0f} %"
-    return f"{share * 100:.2g} %" if share >= 0.0001 else "< 0.01 %"
+        return f"{share * 100:.0f}%"
+    return f"{share * 100:.2g}%" if share >= 0.0001 else "< 0.01%"
 
 
 def share(bound, values):
@@ -200,6 +200,12 @@ def axis_text(run, name):
     return "\n".join(parts)
 
 
+def is_busy(machine):
+    """Whether others left it less than a core and a half, as the load of the last minute tells."""
+    load = float(machine.get("load before", "0").split()[0])
+    return load > max(0.5, int(machine.get("cores", "1")) - 1.5)
+
+
 def markdown(run):
     machine = table(("machine", ""), list(run.machine.items()) + [("effort", run.effort)])
     base = wrapped(f"Where an axis does not say otherwise: {number(BASE['rate'])} requests a second for "
@@ -208,5 +214,7 @@ def markdown(run):
                    "seconds: two million requests, and ten seconds at least. Each process has a connection at least, each "
                    "service a process and a route.") + "\n"
     if run.effort != "full":
-        base += "\nThis run was a quick one: minutes, where a whole one takes an hour of traffic.\n"
+        base += "\nThis run was a quick one: a minute of traffic or some more, where a whole one takes an hour.\n"
+    if is_busy(run.machine):
+        base += "\nThe machine was busy with other things before it began: take the CPU figures for too large.\n"
     return "\n".join([INTRODUCTION, base, machine, *(axis_text(run, name) for name in AXES if name in run.points)])

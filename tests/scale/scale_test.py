@@ -74,8 +74,8 @@ class Report(unittest.TestCase):
     def test_the_knee_is_where_the_counter_begins(self):
         run = self.run_of("rate", {1: figures(), 10: figures(requests_untracked=0.25), 100: figures(requests_untracked=0.5)})
         text = scale_report.markdown(run)
-        self.assertIn("**untracked** at 10, not yet at 1: 25 % of", text)
-        self.assertIn(", 50 % at 100. A shorter `logs.late`", text)
+        self.assertIn("**untracked** at 10, not yet at 1: 25% of", text)
+        self.assertIn(", 50% at 100. A shorter `logs.late`", text)
 
     def test_nothing_is_said_of_what_did_not_happen(self):
         text = scale_report.markdown(self.run_of("routes", {1: figures(), 10: figures()}))
@@ -87,6 +87,11 @@ class Report(unittest.TestCase):
         text = scale_report.markdown(self.run_of("rate", {1: figures(pipeline_core=0.1), 9: figures(pipeline_core=1.2)}))
         self.assertIn("core is full at 9:", text)
 
+    def test_a_busy_machine_is_told(self):
+        for load, told in (("0.2 0.1 0.1", False), ("3.0 2.0 1.0", True)):
+            run = scale_report.Run({"cores": "2", "load before": load}, "full", {}, [])
+            self.assertEqual("busy with other things" in scale_report.markdown(run), told)
+
     def test_a_run_that_was_written_is_read_again(self):
         knob = {"axis": "rate", "at": 1, "settings": {"logs.late": "50ms"}, "bounds": ["requests_untracked"],
                 "values": figures()}
@@ -97,7 +102,7 @@ class Report(unittest.TestCase):
             json.loads(path.read_text())
             again = scale_report.Run.read(path)
         self.assertEqual(scale_report.markdown(again), scale_report.markdown(run))
-        self.assertIn("untracked 50 % → 0 %", scale_report.markdown(again))
+        self.assertIn("untracked 50% → 0%", scale_report.markdown(again))
 
     def test_knobs_are_turned_where_there_is_a_point(self):
         for axis in AXES.values():
