@@ -164,7 +164,12 @@ class WebSocket(SondeTest):
         asyncio.run(call())
         closed = lambda: metric_sum(sonde.metrics(), "sonde_websocket_closed_total", side="server",
                                     server_port=str(port)) == 20
-        wait_for(closed, "every connection has ended")
+        try:
+            wait_for(closed, "every connection has ended")
+        except AssertionError as error:  # seen once: which record is missing?
+            told = [line for line in sonde.metrics().splitlines() if not line.endswith(" 0") and
+                    line.startswith(("sonde_websocket", "sonde_records_lost", "sonde_transactions_total"))]
+            raise AssertionError("\n".join([str(error), *told])) from error
         server.stop()
         rows = json.loads(server.child.stdout.read())
         self.assertEqual(sonde.stop(), 0)

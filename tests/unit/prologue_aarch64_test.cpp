@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <initializer_list>
 
 #include "agent/probe/tls/prologue.hpp"
@@ -10,8 +9,9 @@ namespace {
 
 class Code {
 public:
-    Code(std::initializer_list<std::uint32_t> words) : bytes_(words.size() * sizeof(std::uint32_t)) {
-        std::memcpy(bytes_.data(), words.begin(), bytes_.size());
+    Code(std::initializer_list<std::uint32_t> words) {
+        const auto bytes = std::as_bytes(std::span(words.begin(), words.size()));
+        bytes_.assign(bytes.begin(), bytes.end());
     }
     operator std::span<const std::byte>() const { return bytes_; }
 
