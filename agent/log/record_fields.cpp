@@ -1,7 +1,9 @@
 #include "agent/log/record_fields.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <optional>
 
 #include "agent/log/severity.hpp"
@@ -183,15 +185,7 @@ std::optional<std::size_t> hex_digits(std::string_view text, std::array<char, N>
     return size;
 }
 
-bool is_visible(std::string_view text) {
-    for (const char c : text)
-        if (c <= ' ' || c >= 0x7f) return false;
-    return !text.empty();
-}
-
-}  // namespace
-
-FieldRole field_role(std::string_view key) {
+FieldRole find_role(std::string_view key) {
     std::array<char, name_max> buffer;
     std::size_t size = 0;
     if (normalise(key, buffer, size)) {
@@ -204,6 +198,45 @@ FieldRole field_role(std::string_view key) {
     const auto role = role_of_normalised({buffer.data(), size});
     const auto prefix = key.substr(0, dot);
     return prefix == "log" || prefix == "record" || is_id_role(role) ? role : FieldRole::attribute;
+}
+
+// The keys of a service's lines are the same again and again: the latest are known by their spelling.
+class KnownRoles {
+public:
+    FieldRole role_of(std::string_view key) {
+        if (key.empty() || key.size() > key_bytes) return find_role(key);
+        std::uint64_t front = 0;
+        std::memcpy(&front, key.data(), std::min(key.size(), sizeof front));
+        auto& place = places_[((front ^ key.size()) * 0x9e3779b97f4a7c15) >> (64 - places_bits)];
+        if (std::string_view(place.key.data(), place.size) != key) {
+            place.role = find_role(key);
+            place.size = static_cast<std::uint8_t>(key.copy(place.key.data(), key.size()));
+        }
+        return place.role;
+    }
+
+private:
+    static constexpr unsigned places_bits = 7;
+    static constexpr std::size_t key_bytes = 22;
+    struct Place {
+        std::array<char, key_bytes> key;
+        std::uint8_t size = 0;  // 0: nothing yet
+        FieldRole role = FieldRole::attribute;
+    };
+    std::array<Place, 1U << places_bits> places_;
+};
+
+bool is_visible(std::string_view text) {
+    for (const char c : text)
+        if (c <= ' ' || c >= 0x7f) return false;
+    return !text.empty();
+}
+
+}  // namespace
+
+FieldRole field_role(std::string_view key) {
+    thread_local KnownRoles known;
+    return known.role_of(key);
 }
 
 bool take_trace_id(std::string_view text, InlineString<32>& out) {

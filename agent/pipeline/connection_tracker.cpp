@@ -113,6 +113,7 @@ void ConnectionTracker::on(const Http2Frames& event) {
         c.side = event.side;
     }
     if (event.no_endpoints) c.endpoints_known = false;
+    if (c.state == Connection::State::websocket) return;  // the kernel took its upgrade for another one
     http2_.on(c, event);
 }
 

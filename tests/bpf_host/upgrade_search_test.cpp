@@ -36,6 +36,16 @@ TEST(UpgradeSearch, H2cWhateverItsCase) {
     EXPECT_EQ(search_of("HTTP/1.1 101 Switching Protocols\r\nupgrade: H2C\r\n\r\n").is_h2c, 1);
 }
 
+// One hash in 2,500 does.
+TEST(UpgradeSearch, AnAcceptedWebSocketWhoseHashSpellsH2cIsNone) {
+    for (const std::string_view field :
+         {"Sec-WebSocket-Accept: sh2CTfhc8rrg8vh2c1vqzPPYHM0=", "X-Id: h2c\r\nSec-WebSocket-Accept: x"}) {
+        const auto search = search_of("HTTP/1.1 101 Switching Protocols\r\n" + std::string(field) + "\r\n\r\n");
+        EXPECT_EQ(search.is_websocket, 1) << field;
+        EXPECT_EQ(search.is_h2c, 0) << field;
+    }
+}
+
 TEST(UpgradeSearch, AnotherStatusEndsIt) {
     for (std::size_t cut = 1; cut < 20; ++cut) {
         const auto search = search_of("HTTP/1.1 100 Continue\r\nSec-WebSocket-Accept: x\r\n\r\n", cut);

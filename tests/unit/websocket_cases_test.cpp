@@ -79,6 +79,17 @@ TEST(WebSocketCases, MessagesBothWaysAndACloseByTheClient) {
         "/ws 101 ok websocket in=1/5 out=1/10 code=1000 by=client at 10+33\n");
 }
 
+TEST(WebSocketCases, AHashThatSpellsH2c) {
+    EXPECT_EQ(
+        play_every_way({request(10, asked),
+                        response(11,
+                                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                 "Sec-WebSocket-Accept: sh2CTfhc8rrg8vh2c1vqzPPYHM0=\r\n\r\n"),
+                        request(20, websocket_frame(text, "hello", true)), request(40, websocket_close(1000, true)),
+                        response(41, websocket_close(1000, false), true), request(42, "", true), close(43)}),
+        "/ws 101 ok websocket in=1/5 out=0/0 code=1000 by=client at 10+33\n");
+}
+
 TEST(WebSocketCases, TheServerSpeaksWithItsAnswerAndCloses) {
     EXPECT_EQ(play_every_way({request(10, asked),
                               response(11, std::string(answered) + websocket_frame(text, "welcome", false)),
