@@ -58,8 +58,9 @@ static __always_inline void sonde_upgrade_byte(struct sonde_upgrade_search *s, _
 	s->length++;
 	if (s->length == SONDE_UPGRADE_STATUS_BYTES) /* what came in pieces is known only now */
 		s->active = s->window == 0x20313031; /* " 101" */
+	/* "h2c", whatever its case; the hash that accepts a WebSocket may spell it, too */
 	if (!s->is_websocket && (s->window & 0x00dfffdf) == 0x00483243)
-		s->is_h2c = 1; /* "h2c", whatever its case; the hash that accepts a WebSocket may spell it, too */
+		s->is_h2c = 1;
 	if (s->letters == SONDE_UPGRADE_WEBSOCKET) {
 		s->is_websocket = 1;
 		s->is_h2c = 0;
