@@ -51,7 +51,8 @@ void add_http2(std::vector<Sample>& out, const Http2Stats& stats) {
     add("sonde_http2_gaps_total", "Number of times that frames were missing in a direction; counted by the session.",
         stats.gaps);
     add("sonde_http2_orphan_records_total",
-        "Number of records of connections that are not known; counted by the tracker.", stats.orphan_records);
+        "Number of records of connections that are not known, or no HTTP/2; counted by the tracker.",
+        stats.orphan_records);
     add("sonde_http2_unknown_fields_total",
         "Number of header fields that stand in a table whose beginning was missed; counted by the session.",
         stats.unknown_fields);

@@ -113,7 +113,8 @@ void ConnectionTracker::on(const Http2Frames& event) {
         c.side = event.side;
     }
     if (event.no_endpoints) c.endpoints_known = false;
-    if (c.state == Connection::State::websocket) return;  // the kernel took its upgrade for another one
+    // the kernel took its upgrade for another one
+    if (c.state == Connection::State::websocket) return bump(http2_stats_.orphan_records);
     http2_.on(c, event);
 }
 

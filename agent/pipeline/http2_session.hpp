@@ -30,7 +30,7 @@ struct Http2Limits {
 // Number of things over all sessions; single writer, readable from any thread.
 struct Http2Stats {
     std::atomic<std::uint64_t> connections{0};          // taken up
-    std::atomic<std::uint64_t> orphan_records{0};       // of connections that are not known
+    std::atomic<std::uint64_t> orphan_records{0};       // of connections that are not known, or no HTTP/2
     std::atomic<std::uint64_t> joined_connections{0};   // directions whose beginning was not seen
     std::atomic<std::uint64_t> reordered_records{0};    // came before the bytes that precede them, and waited
     std::atomic<std::uint64_t> gaps{0};                 // times that frames were missing in a direction

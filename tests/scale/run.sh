@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What sonde costs as traffic grows, by simulation: prints a table per axis and writes docs/scale.md and docs/scale.json.
-# run.sh [--quick] [AXIS…]: rate, services, routes, connections, processes; `--help` tells the rest. Needs no privileges.
+# run.sh [--quick] [AXIS…]: rate, services, routes, connections, processes, alive; `--help` tells the rest. Needs no privileges.
 # An hour of traffic takes about a minute; other load makes the CPU figures larger.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
