@@ -28,7 +28,8 @@ constexpr std::string_view to_string(Outcome outcome) {
     return names[static_cast<std::size_t>(outcome)];
 }
 
-// Where the time of a transaction went. The phases that were observed add up to the duration.
+// Where the time of a transaction went. The phases that were observed add up to the duration, or to less: on an event
+// loop that served others meanwhile, whose CPU time it was is not observed.
 // queue: first request byte to the application's first read. upload: from there to the last request byte, as far as the
 // thread was neither on a core nor ready for one. transfer: first to last response byte.
 enum class Phase : std::uint8_t { queue, upload, cpu, runqueue, blocked, transfer };
@@ -65,7 +66,7 @@ struct Transaction {
     std::uint64_t duration_ns = 0;  // first request byte to last response byte that was seen
     std::array<std::int64_t, phase_count> phase_ns{unobserved_ns, unobserved_ns, unobserved_ns,
                                                    unobserved_ns, unobserved_ns, unobserved_ns};
-    WaitSamples waits;                      // none where Phase::blocked was not observed
+    WaitSamples waits;                      // none where Phase::cpu was not observed
     std::uint64_t request_bytes = 0;        // on the wire, head and body
     std::uint64_t response_bytes = 0;       // on the wire, head and body
     std::int64_t request_body_bytes = -1;   // -1: not observed

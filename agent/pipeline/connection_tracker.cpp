@@ -20,7 +20,8 @@ bool waits_for_response(const Connection& c) { return !c.pending.empty() || (c.h
 ConnectionTracker::ConnectionTracker(const TrackerLimits& limits, Deliver deliver, WebSocketEvents* websockets)
     : limits_(limits),
       websockets_(websockets),
-      http1_(limits_, realtime_offset_ns_, trusted_proxies_, trace_headers_, stats_, reads_, websockets_, deliver),
+      http1_(limits_, realtime_offset_ns_, trusted_proxies_, trace_headers_, stats_, reads_, sole_threads_, websockets_,
+             deliver),
       http2_(limits_, realtime_offset_ns_, trusted_proxies_, trace_headers_, http2_stats_, std::move(deliver)) {
     spare_.reserve(spare_max);
 }

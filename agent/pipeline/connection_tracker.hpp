@@ -41,6 +41,8 @@ public:
     void on(const Http2Frames& event);
     void on(const SocketRead& event);
     void on(const WebSocketCounts& event);
+    // What its threads did says nothing of the next program with its number.
+    void process_ended(std::uint32_t pid) { sole_threads_.process_ended(pid); }
     // Ends responses whose length nobody told and that have been silent. now_ns: CLOCK_MONOTONIC of the records.
     void tick(std::uint64_t now_ns);
     // End of the source: what is finished but for its boundary is delivered, what is open is dropped.
@@ -63,6 +65,7 @@ private:
     TrustedProxies trusted_proxies_ = TrustedProxies::local();
     TraceHeaderNames trace_headers_;
     ThreadReads reads_;
+    SoleThreads sole_threads_;
     TrackerStats stats_;
     WebSocketEvents* const websockets_;
     Http2Stats http2_stats_;

@@ -6,6 +6,7 @@
 #include "agent/model/event.hpp"
 #include "agent/model/request_observer.hpp"
 #include "agent/pipeline/connection.hpp"
+#include "agent/pipeline/sole_threads.hpp"
 #include "agent/pipeline/thread_reads.hpp"
 #include "agent/pipeline/tracker_stats.hpp"
 #include "agent/pipeline/websocket_events.hpp"
@@ -24,13 +25,14 @@ public:
     // All references outlive the exchange. realtime_offset_ns: CLOCK_REALTIME − CLOCK_MONOTONIC.
     Http1Exchange(const TrackerLimits& limits, const std::int64_t& realtime_offset_ns,
                   const TrustedProxies& trusted_proxies, const TraceHeaderNames& trace_headers, TrackerStats& stats,
-                  ThreadReads& reads, WebSocketEvents* websockets, Deliver deliver)
+                  ThreadReads& reads, SoleThreads& sole_threads, WebSocketEvents* websockets, Deliver deliver)
         : limits_(limits),
           realtime_offset_ns_(realtime_offset_ns),
           trusted_proxies_(trusted_proxies),
           trace_headers_(trace_headers),
           stats_(stats),
           reads_(reads),
+          sole_threads_(sole_threads),
           websockets_(websockets),
           deliver_(std::move(deliver)) {}
 
@@ -87,6 +89,7 @@ private:
     const TraceHeaderNames& trace_headers_;
     TrackerStats& stats_;
     ThreadReads& reads_;
+    SoleThreads& sole_threads_;
     WebSocketEvents* const websockets_;
     const Deliver deliver_;
     RequestObserver* observer_ = nullptr;

@@ -29,6 +29,7 @@ void Http1Exchange::assign_read(Connection& c, PendingRequest& request, bool sha
     request.arrival_known = !c.last_read.no_arrival;
     request.read = c.last_read.thread;
     request.reads_on_thread = c.last_reads_on_thread;
+    if (c.side == Side::server) sole_threads_.served(request.read.pid, request.read.tid);
     if (observer_ != nullptr && c.side == Side::server)
         observer_->request_read({request.transaction, c.remote, c.local, request.read.pid, request.read.tid,
                                  c.last_read.strand, request.read_ns});
@@ -135,6 +136,11 @@ bool Http1Exchange::take_response(Connection& c, const ResponseHead& head, const
             // An answer counts as well: an event loop reads two requests, then serves both, and the second one's clock
             // would hold the first one's work.
             request.reads_on_thread_at_end = reads_.of(event.thread.tid)++;
+            // what had to wait leaves in the context of whoever runs then: another process tells nothing of this one
+            if (c.side == Side::server && event.thread.pid == request.read.pid) {
+                sole_threads_.served(event.thread.pid, event.thread.tid);
+                request.on_sole_thread = sole_threads_.is_sole(event.thread.pid, event.thread.tid);
+            }
             if (observer_ != nullptr && c.side == Side::server)
                 observer_->response_began(request.transaction, event.thread, request.response_first_ns);
         }

@@ -32,6 +32,7 @@ struct PendingRequest {
     std::uint64_t response_first_ns = 0;
     ThreadClock responded;                     // clock of the thread that sent the response's first byte
     std::uint32_t reads_on_thread_at_end = 0;  // equal to reads_on_thread: nothing else was taken up in between
+    bool on_sole_thread = false;               // all that its process serves is served by the thread that answered
 };
 
 // Those of one connection, oldest first. A request takes a kilobyte and a half, most connections wait most of the time:

@@ -84,11 +84,13 @@ void Pipeline::on_record(std::span<const std::byte> record) {
     std::visit(Overloaded{
                    [&](const ProcExec& e) {
                        processes_.on_exec(e.pid, e.parent_pid, e.comm, e.filename);
+                       tracker_.process_ended(e.pid);
                        links_.process_ended(e.pid);  // what its threads did before says nothing of the new program
                        for (auto* watch : watches_) watch->process_began(e.pid);
                    },
                    [&](const ProcExit& e) {
                        processes_.on_exit(e.pid);
+                       tracker_.process_ended(e.pid);
                        links_.process_ended(e.pid);
                        for (auto* watch : watches_) watch->process_ended(e.pid);
                        logs_.process_ended(e.pid);
@@ -200,7 +202,7 @@ bool Pipeline::identify(Transaction& transaction, std::uint32_t pid) {
 
 void Pipeline::complete(Transaction& transaction, std::uint32_t pid) {
     // what its thread waited in shows nothing where the thread did other work meanwhile, or another one answered
-    if (waits_ && transaction.phase_ns[static_cast<std::size_t>(Phase::blocked)] < 0) {
+    if (waits_ && transaction.phase_ns[static_cast<std::size_t>(Phase::cpu)] < 0) {
         transaction.waits = {};
         waits_->forget(transaction.trace.span_id, transaction.tid);
     }

@@ -1,5 +1,6 @@
-"""One thread, three requests at once: queue, cpu and blocked time against the server's own clocks."""
+"""One thread, several requests at once, one by one and on an event loop: phases against the server's own clocks."""
 
+import http.client
 import json
 import pathlib
 import socket
@@ -8,7 +9,9 @@ import unittest
 
 from harness import PYTHON, Process, SondeTest, accepts, free_port, wait_for
 
-SERVER = pathlib.Path(__file__).resolve().parents[1] / "triggers" / "one_thread.py"
+TRIGGERS = pathlib.Path(__file__).resolve().parents[1] / "triggers"
+SERVER = TRIGGERS / "one_thread.py"
+EVENT_LOOP = TRIGGERS / "event_loop.js"
 TOLERANCE_MS = 3
 
 
@@ -60,6 +63,45 @@ class Phases(SondeTest):
             worst[name] = max(worst[name], abs(got[name] - value))
             self.assertAlmostEqual(got[name], value, delta=TOLERANCE_MS, msg=f"{name} of {truth['path']}: {phases}")
         self.assertAlmostEqual(sum(transaction["phases"].values()), transaction["duration_ns"], delta=1000)
+
+    def test_an_event_loop_waits_for_all_it_serves(self):
+        """While /wait waits for its timer the loop serves three others: what it waited is known, whose CPU it was is not."""
+        port = free_port()
+        truth_file = self.directory / "truth.jsonl"
+        self.start(Process(["node", str(EVENT_LOOP), str(port), str(truth_file)]))
+        wait_for(lambda: accepts(port), "the server listens")
+        sonde = self.start_sonde()
+        slow, quick = (http.client.HTTPConnection("127.0.0.1", port) for _ in range(2))
+        self.addCleanup(slow.close)
+        self.addCleanup(quick.close)
+
+        def ask(connection, path):
+            connection.request("GET", path)
+            connection.getresponse().read()
+
+        for _ in range(20):  # 32 reads and answers make it one thread that serves all
+            ask(quick, "/spin/0")
+        for _ in range(5):
+            slow.request("GET", "/wait/200")
+            for milliseconds in (0, 10, 20, 30):  # the first may be served before it: after that it is taken up
+                ask(quick, f"/spin/{milliseconds}")
+            slow.getresponse().read()
+        self.assertEqual(sonde.stop(), 0)
+        truths = [json.loads(line) for line in truth_file.read_text().splitlines()]
+        waits = [row for row in truths if row["path"] == "/wait/200"]
+        seen = [t for t in sonde.transactions("server", port) if t["path"] == "/wait/200"]
+        self.assertEqual((len(waits), len(seen)), (5, 5))
+        worst = 0.0
+        for truth, transaction in zip(waits, seen):
+            self.assertEqual(transaction["unobserved"], ["cpu"])
+            phases = {name[:-3]: value / 1e6 for name, value in transaction["phases"].items() if value is not None}
+            # libuv counts a wait for a core after its wait as idle
+            low, high = phases["blocked"], phases["blocked"] + phases["runqueue"]
+            off = max(low - truth["idle_ms"], truth["idle_ms"] - high, 0.0)
+            worst = max(worst, off)
+            self.assertLess(off, TOLERANCE_MS, f"{phases} beside {truth}")
+            self.assertGreater(truth["service_ms"] - truth["idle_ms"], 55, "the loop was to be busy meanwhile")
+        print(f"event loop: idle time off by {worst:.2f} ms at most")
 
 
 if __name__ == "__main__":

@@ -156,6 +156,39 @@ TEST_F(TrackerTest, CpuIsUnobservedWhereTheThreadTookUpAnotherRequest) {
     EXPECT_EQ(done_[0].phase_ns[static_cast<std::size_t>(Phase::blocked)], unobserved_ns);
 }
 
+// An event loop: it waited 6 of the 10 ms that the request was open, whoever the other 4 were for.
+TEST_F(TrackerTest, WhatASoleThreadWaitedIsObservedWhoeverItServedMeanwhile) {
+    const auto overlapped = [&](std::uint64_t at) {
+        request(get, at);
+        read(at, {.tgid = 7, .tid = 8, .cpu_ns = at, .runqueue_ns = 1 * ms});
+        source_.read(2, at, 5, {.tgid = 7, .tid = 8, .cpu_ns = at, .runqueue_ns = 1 * ms});
+        response(ok5, at + 10 * ms, 0, false, {.tgid = 7, .tid = 8, .cpu_ns = at + 3 * ms, .runqueue_ns = 2 * ms});
+    };
+    source_.conn_open(2, 1 * ms, true, 8080);
+    std::uint64_t at = 10 * ms;
+    for (int i = 0; i < 20; ++i, at += 20 * ms) overlapped(at);
+    ASSERT_EQ(play().size(), 20U);
+    const auto& early = done_.front().phase_ns;
+    EXPECT_EQ(early[static_cast<std::size_t>(Phase::blocked)], unobserved_ns) << "one request proves nothing";
+    const std::array<std::int64_t, phase_count> expected{0, 0, unobserved_ns, 1 * ms, 6 * ms, 0};
+    EXPECT_EQ(done_.back().phase_ns, expected);
+
+    // one request goes on on another thread: from then on any may
+    request(get, at);
+    read(at, {.tgid = 7, .tid = 8, .cpu_ns = at, .runqueue_ns = 1 * ms});
+    response(ok5, at + 10 * ms, 0, false, {.tgid = 7, .tid = 9, .cpu_ns = 1, .runqueue_ns = 1});
+    overlapped(at + 20 * ms);
+    ASSERT_EQ(play().size(), 22U);
+    EXPECT_EQ(done_.back().phase_ns[static_cast<std::size_t>(Phase::blocked)], unobserved_ns);
+
+    // the next program with that number starts anew
+    tracker_->process_ended(7);
+    at += 100 * ms;
+    for (int i = 0; i < 20; ++i, at += 20 * ms) overlapped(at);
+    ASSERT_EQ(play().size(), 42U);
+    EXPECT_EQ(done_.back().phase_ns, expected);
+}
+
 TEST_F(TrackerTest, CpuIsUnobservedWhereAnotherThreadAnswers) {
     request(get, 10 * ms);
     read(11 * ms, {.tgid = 7, .tid = 8, .cpu_ns = 1, .runqueue_ns = 1});

@@ -97,7 +97,7 @@ function way_to_cause(row, rows) {
   const seen = new Set([endpoint_key(row)]);
   for (let at = row; way.length <= HOPS; ) {
     const phase = main_phase(at);
-    // it has a reason of its own; an event loop's requests often have none that could be told
+    // it has a reason of its own; for requests that pass between threads none can be told
     if (phase && phase[0] !== "blocked" && phase[1] >= OWN_REASON) break;
     const call = slowest_call(at, rows);
     if (!call || call.p95_ns < MUCH_OF * at.p95_ns) break;
