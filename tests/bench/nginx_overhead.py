@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What sonde costs a saturated server: nginx_overhead.py [ROUNDS] [SECONDS] [--application | --tls] [--tracer] [OPTION...].
+"""What sonde costs a saturated server: nginx_overhead.py [ROUNDS] [SECONDS] [--application | --tls] [--tracer] [--floor] [OPTION...].
 
 One wrk saturates one nginx all the time, each on a core of its own (migrations between them cost more than what is
 measured); sonde, which runs where the kernel puts it, is started and stopped in between. A round is a window of SECONDS
 with it, held against the mean of the windows without it before and after, which cancels what drifts on a shared machine.
 --application: a server that works 1 ms for each request stands in nginx's place. --tls: over TLS, on connections that
-stay. --tracer: each round has a window with
-syscall_tracer too, the usual way to trace, held against its own neighbours.
+stay. --tracer: each round has a window with syscall_tracer too, the usual way to trace, held against its own neighbours.
+--floor: and two with bare_hooks, which is sonde's hooks with nothing in them, and with bare records sent from them.
 Prints CPU per request of the serving process (by its own count of requests) and requests per second as ratios on/off, and
 their medians and quartiles. A benchmark, not a test: it asserts nothing."""
 
@@ -108,12 +108,18 @@ def with_sonde(load, seconds, options):
         return result, used / seconds / 1e9, metric_sum(sonde.metrics(), "sonde_records_lost_total")
 
 
-def with_tracer(load, seconds):
-    with Tracer():
+# name of the series: what else to run beside sonde, and is held against the same
+TRACERS = {"tracer": ("syscall_tracer",)}
+FLOOR = {"hooks": ("bare_hooks",), "records": ("bare_hooks", "records")}
+ALL = TRACERS | FLOOR
+
+
+def with_tracer(load, seconds, command):
+    with Tracer(*command):
         return load.window(seconds)
 
 
-def measure(rounds, seconds, saturated=SaturatedNginx, tracer=False, options=(), tell=print):
+def measure(rounds, seconds, saturated=SaturatedNginx, others=None, options=(), tell=print):
     """Values by series, one of each per round."""
     series = {}
     with contextlib.ExitStack() as stack:
@@ -137,19 +143,20 @@ def measure(rounds, seconds, saturated=SaturatedNginx, tracer=False, options=(),
                 series.setdefault(f"{name}.{what}", []).append(value)
 
         tell("round  CPU/request off       on   ratio   requests/s off      on   ratio   pipeline cores  lost" +
-             ("   tracer: CPU/request  requests/s" if tracer else ""))
+             "".join(f"{name + ': CPU/request':>24}  requests/s" for name in others or ()))
         for number in range(rounds):
             on, cores, lost = with_sonde(load, seconds, options)
             held("sonde", on)
             series.setdefault("sonde.cores", []).append(cores)
             series.setdefault("sonde.lost", []).append(lost)
-            if tracer:
-                held("tracer", with_tracer(load, seconds))
+            for name, command in (others or {}).items():
+                held(name, with_tracer(load, seconds, command))
             now = {name: values[-1] for name, values in series.items()}
             tell(f"{number + 1:5}  {now['sonde.cpu_us_off']:12.2f} µs {now['sonde.cpu_us']:8.2f}  "
                  f"x{now['sonde.cpu_ratio']:5.3f}   {now['sonde.rate_off']:14.0f} {now['sonde.rate']:7.0f}  "
                  f"x{now['sonde.rate_ratio']:5.3f}   {cores:14.2f} {lost:5.0f}" +
-                 (f"   {'x':>15}{now['tracer.cpu_ratio']:5.3f}      x{now['tracer.rate_ratio']:5.3f}" if tracer else ""))
+                 "".join(f"{'x':>19}{now[f'{name}.cpu_ratio']:5.3f}      x{now[f'{name}.rate_ratio']:5.3f}"
+                         for name in others or ()))
     return series
 
 
@@ -162,10 +169,12 @@ def main():
     saturated.add_argument("--tls", dest="saturated", action="store_const", const=SaturatedTls)
     parser.set_defaults(saturated=SaturatedNginx)
     parser.add_argument("--tracer", action="store_true")
+    parser.add_argument("--floor", action="store_true")
     chosen, options = parser.parse_known_args()
-    series = measure(chosen.rounds, chosen.seconds, chosen.saturated, chosen.tracer, options,
+    others = (TRACERS if chosen.tracer else {}) | (FLOOR if chosen.floor else {})
+    series = measure(chosen.rounds, chosen.seconds, chosen.saturated, others, options,
                      tell=lambda line: print(line, flush=True))
-    for name in ("sonde", "tracer") if chosen.tracer else ("sonde",):
+    for name in ("sonde", *others):
         print(f"{name}: CPU per request {Spread.of(series[f'{name}.cpu_ratio']).ratio_text()}, "
               f"throughput {Spread.of(series[f'{name}.rate_ratio']).ratio_text()}")
 

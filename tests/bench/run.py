@@ -64,7 +64,7 @@ def file_sink(effort, tell):
 
 # What takes the machine for itself, by name. The rest is Google Benchmark's.
 SOURCES = {
-    "nginx": lambda e, tell: nginx_overhead.measure(e.nginx, 1, tracer=True, tell=tell),
+    "nginx": lambda e, tell: nginx_overhead.measure(e.nginx, 1, others=nginx_overhead.ALL, tell=tell),
     "application": lambda e, tell: nginx_overhead.measure(e.nginx, 2, nginx_overhead.SaturatedApplication, tell=tell),
     "syscall": lambda e, tell: log_overhead.measure(e.syscall, tracer=True, tell=tell),
     "switch": lambda e, tell: sched_overhead.measure(e.switch, tell=tell),

@@ -42,13 +42,16 @@ class Agent(Process):
 
 
 class Tracer(Process):
-    def __init__(self):
-        super().__init__([str(PROGRAMS / "syscall_tracer")], stdout=subprocess.PIPE)
+    """name: syscall_tracer, or bare_hooks; arguments: its own."""
+
+    def __init__(self, name="syscall_tracer", *arguments):
+        self.name = name
+        super().__init__([str(PROGRAMS / name), *arguments], stdout=subprocess.PIPE)
 
     def __enter__(self):
         if self.child.stdout.readline() != b"tracing\n":
             self.stop()
-            raise RuntimeError("syscall_tracer cannot trace: run it by hand, it says why")
+            raise RuntimeError(f"{self.name} cannot trace: run it by hand, it says why")
         return self
 
     def __exit__(self, *_):
