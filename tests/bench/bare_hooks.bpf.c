@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* What sonde's hooks cost with nothing in them, for comparison: a program for each packet both ways, one for each receive,
- * that return at once; or, with `records`, send what tells a request and its answer and know nothing else. */
+/* What sonde's hooks cost with nothing in them, for comparison: a program for each packet both ways, one for
+ * each receive, that return at once; or, with `records`, send what tells a request and its answer and know
+ * nothing else. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

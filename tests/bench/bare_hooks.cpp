@@ -1,5 +1,5 @@
-// The floor that sonde's own cost stands on, for nginx_overhead.py: its hooks with nothing in them, or with bare records
-// (bare_hooks records). Says "tracing" when they are attached; SIGTERM ends it.
+// The floor that sonde's own cost stands on, for nginx_overhead.py: its hooks with nothing in them, or with bare
+// records (bare_hooks records). Says "tracing" when they are attached; SIGTERM ends it.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
