@@ -69,12 +69,14 @@ class Process:
 
 
 class Sonde(Process):
-    def __init__(self, directory, *arguments):
+    def __init__(self, directory, *arguments, events=True):
+        """events: --events is given; otherwise a sink of the test's own configuration writes there."""
         self.port = free_port()
         self.events = pathlib.Path(directory) / "events"
+        arguments = ("--events", str(self.events), *arguments) if events else arguments
         self.log = open(pathlib.Path(directory) / "sonde.log", "w+b")
         super().__init__(
-            [SONDE, "run", "--listen", f"127.0.0.1:{self.port}", "--events", str(self.events), *arguments],
+            [SONDE, "run", "--listen", f"127.0.0.1:{self.port}", *arguments],
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )

@@ -110,6 +110,24 @@ def compare(row, sent, logged, transactions, own_bytes_only=False):
     row.why = " | ".join(differences)
 
 
+# What is compared is what was seen: a sink that finds no core for half a second would take a sample, and say so.
+CONFIG = """
+sampling: {{adaptive: false}}
+sinks:
+  truth:
+    type: file
+    queue: {{records: 65536, overflow: block, block: 1s}}
+    filter: {{types: [transaction, loss]}}
+    file: {{directory: "{}"}}
+"""
+
+
+def start_sonde(directory):
+    config = directory / "sonde.yaml"
+    config.write_text(CONFIG.format(directory / "events"))
+    return Sonde(directory, "--config", str(config), "--ring-kib", "65536", events=False)
+
+
 def measure(server, load, protocol="http/1.1", tls=False, keep=None):
     """Runs one row and returns it. keep: a directory that stays, with the logs and what sonde wrote."""
     row = Row(server.name, load, protocol, tls)
@@ -119,7 +137,7 @@ def measure(server, load, protocol="http/1.1", tls=False, keep=None):
     try:
         site = Site(directory, tls, protocol, server.posts)
         running = Running(server, site)
-        sonde = Sonde(directory, "--ring-kib", "65536")
+        sonde = start_sonde(directory)
         sent = LOADS[load](site)
         running.wait_until_logged()
         running.stop()
