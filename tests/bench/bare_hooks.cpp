@@ -3,7 +3,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <time.h>
 
 #include <cerrno>
@@ -11,9 +10,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <string>
 #include <string_view>
 
+#include "agent/probe/preconditions.hpp"
 #include "bare_hooks.skel.h"
 
 namespace {
@@ -25,20 +24,6 @@ volatile std::sig_atomic_t stopping = 0;
     std::exit(1);
 }
 
-int cgroup_root() {
-    std::FILE* mounts = ::setmntent("/proc/self/mounts", "r");
-    if (mounts == nullptr) fail("/proc/self/mounts");
-    int root = -1;
-    while (const mntent* mount = ::getmntent(mounts))
-        if (std::string_view(mount->mnt_type) == "cgroup2") {
-            root = ::open(mount->mnt_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-            break;
-        }
-    ::endmntent(mounts);
-    if (root < 0) fail("no cgroup2 is mounted");
-    return root;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -48,7 +33,8 @@ int main(int argc, char** argv) {
     if (hooks == nullptr) fail("cannot open the programs");
     hooks->rodata->records = argc > 1 && std::string_view(argv[1]) == "records";
     if (bare_hooks_bpf__load(hooks) != 0) fail("cannot load the programs");
-    const int root = cgroup_root();
+    const int root = ::open(sonde::cgroup2_root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0) fail("cannot open the root of cgroup v2");
     // links are never destroyed: they end with the process
     if (bpf_program__attach_cgroup(hooks->progs.packet_in, root) == nullptr ||
         bpf_program__attach_cgroup(hooks->progs.packet_out, root) == nullptr ||
