@@ -16,10 +16,10 @@ class Terminal:
         self.rows, self.columns = rows, columns
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
             os.environ.update(TERM="xterm-256color", LANG="C.UTF-8")
             os.environ.pop("NO_COLOR", None)
             os.execv(argv[0], argv)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.output = ""
         self.code = None
 
@@ -72,6 +72,7 @@ class Terminal:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.code = os.waitstatus_to_exitcode(status)
+                self.read(10)  # what it wrote between the last look and its end
                 break
         else:
             os.kill(self.pid, signal.SIGKILL)
