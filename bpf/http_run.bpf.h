@@ -85,7 +85,9 @@ static __noinline int http_run__walk(payload_source *from, struct sonde_walk *wa
 	}
 	at.offset = seg->payload_offset + skipped;
 	at.left = seg->length - skipped;
-	http_run__loop(SONDE_WALK_STEPS_MAX, http_run__walk_step, &at);
+	/* most bodies are not chunked, as their first byte tells: that takes no loop */
+	if (!HTTP_RUN_LOOPS || !http_run__walk_step(0, &at))
+		http_run__loop(SONDE_WALK_STEPS_MAX, http_run__walk_step, &at);
 	if (walk->state == SONDE_WALK_ENDED)
 		return SONDE_WALKED_BODY | SONDE_WALKED_END;
 	if (at.left > 0)

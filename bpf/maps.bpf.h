@@ -76,19 +76,25 @@ struct websocket_direction {
 };
 
 /* Directions are written under no lock: in and out may run on two CPUs at once. Each run belongs to one
- * direction; a torn `last_direction` can only capture a segment too many. */
+ * direction; a torn `last_direction` can only capture a segment too many.
+ *
+ * In the order of who writes what, for these CPUs hand the lines of it to each other: what all look at fills
+ * the first cache line (the kernel's storage begins eight bytes into it), each run has one of its own. */
 struct conn {
 	__u32 state;	      /* enum conn_state */
 	__u32 role;	      /* enum sonde_role: who the HTTP request makes this socket */
 	__u32 last_direction; /* enum sonde_direction of the last payload */
 	__u32 announced;      /* conn_open has reached the ring */
+	__u32 unread;	      /* request bytes have arrived that the application has not read */
+	__u32 unread_seq;     /* the first of them */
+	__u32 owner_tid;      /* client: the thread that was last seen reading */
+	__u32 head_seq;	      /* HTTP/2: where the newest HEADERS begin */
+	__u64 cookie;	      /* of the socket: asked once */
+	__u32 frames_busy[2]; /* HTTP/2 and WebSocket: being walked */
+	__u32 sniffed;	      /* CONN_MAYBE: number of bytes in `first` */
+	__u32 upgrades;	      /* CONN_HTTP1: `upgrade` has been used */
 	struct sonde_run runs[2];
 	struct waiting waiting[2];
-	__u32 unread;		/* request bytes have arrived that the application has not read */
-	__u32 unread_seq;	/* the first of them */
-	__u32 owner_tid;	/* client: the thread that was last seen reading */
-	__u64 cookie;		/* of the socket: asked once */
-	__u32 sniffed;		/* CONN_MAYBE: number of bytes in `first` */
 	__u8 first[24];		/* CONN_MAYBE: first payload bytes of the request direction */
 	struct tls_arrival tls; /* CONN_TLS */
 	/* HTTP/2: the walk, by enum sonde_direction. Then `unread` says that HEADERS have come at all,
@@ -102,9 +108,9 @@ struct conn {
 		struct websocket_direction websocket[2]; /* CONN_WEBSOCKET */
 		struct sonde_upgrade_search upgrade;	 /* CONN_HTTP1 */
 	};
-	__u32 frames_busy[2]; /* being walked */
-	__u32 head_seq;
 };
+SONDE_STATIC_ASSERT(__builtin_offsetof(struct conn, runs) == 56, "conn layout");
+SONDE_STATIC_ASSERT(sizeof(struct sonde_run) == 64, "run layout");
 
 /* Purpose: state of each connection that carries HTTP. Key: socket. Writer: packet.bpf.c, socket.bpf.c.
  * Freed by the kernel with the socket. No memory: counted as conn_open/map_full. */

@@ -70,7 +70,7 @@ static __noinline __attribute__((unused)) int upgrade__may_be(payload_source *fr
 
 	if (conn->state != CONN_HTTP1)
 		return 0;
-	if (conn->upgrade.active)
+	if (conn->upgrades && conn->upgrade.active)
 		return 1;
 	if (!turns)
 		return 0;
@@ -78,6 +78,7 @@ static __noinline __attribute__((unused)) int upgrade__may_be(payload_source *fr
 	if (!sonde_upgrade_may_begin(sniffed.bytes, n))
 		return 0;
 	sonde_upgrade_begin(&conn->upgrade, seg->seq);
+	conn->upgrades = 1;
 	return 1;
 }
 
