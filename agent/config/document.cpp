@@ -76,6 +76,9 @@ private:
     };
 
     [[nodiscard]] SourcePlace place(const YAML::Mark& mark) const { return {source_, mark.line + 1, mark.column + 1}; }
+    void report(const SourcePlace& where, std::string message) {
+        if (findings_.size() < max_findings) findings_.push_back({where, {}, std::move(message)});
+    }
     [[noreturn]] void stop(const YAML::Mark& mark, std::string message) {
         findings_.push_back({place(mark), {}, std::move(message)});
         throw Stop{};
@@ -127,7 +130,7 @@ private:
             map.key = std::move(key.text);
         } else {
             map.skip = true;
-            findings_.push_back({map.key_place, {}, "a key is a text"});
+            report(map.key_place, "a key is a text");
         }
     }
     void add_value(Open& map, ConfigNode&& value) {
@@ -139,16 +142,13 @@ private:
             } else if (value.kind == ConfigNode::Kind::list) {
                 for (auto& item : value.items) map.merged.push_back(std::move(item));
             } else {
-                findings_.push_back({value.place, {}, "'<<' takes a map, or a list of maps"});
+                report(value.place, "'<<' takes a map, or a list of maps");
             }
             return;
         }
         if (const auto* first = map.node.find(map.key); first != nullptr) {
-            if (findings_.size() < max_findings)
-                findings_.push_back(
-                    {map.key_place,
-                     {},
-                     "the key '" + map.key + "' stands twice, first in line " + std::to_string(first->place.line)});
+            report(map.key_place,
+                   "the key '" + map.key + "' stands twice, first in line " + std::to_string(first->place.line));
             return;
         }
         map.node.members.push_back({std::move(map.key), map.key_place, std::move(value)});

@@ -278,6 +278,10 @@ TEST_F(ConfigLoad, FindingsAreBounded) {
     std::string yaml;
     for (int i = 0; i < 4000; ++i) yaml += "wrong_" + std::to_string(i) + ": 1\n";
     EXPECT_EQ(load(yaml).findings.size(), max_findings);
+    EXPECT_EQ(load("{" + std::string(4000, ',') + "}").findings.size(), max_findings);  // keys that are none
+    yaml.clear();
+    for (int i = 0; i < 4000; ++i) yaml += "<<: 1\n";
+    EXPECT_EQ(load(yaml).findings.size(), max_findings);
 }
 
 TEST_F(ConfigLoad, ChangesAreNamed) {
