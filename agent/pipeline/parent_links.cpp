@@ -12,9 +12,6 @@
 namespace sonde {
 namespace {
 
-constexpr std::size_t pool_max = 4096;
-constexpr std::size_t pool_looks = 16;  // spare lists that are looked at before one more is made
-
 void bump(std::atomic<std::uint64_t>& counter) {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
@@ -190,25 +187,12 @@ std::uint32_t ParentLinks::find_parent(const RequestSent& sent, ParentMatch& mat
     return at != Requests::npos && agrees(at) ? at : Requests::npos;
 }
 
-// A list that nobody reads any more, or a new one.
-std::shared_ptr<DownstreamCalls> ParentLinks::spare_calls() {
-    for (std::size_t i = 0; i < std::min(pool_looks, pool_.size()); ++i) {
-        pool_at_ = pool_at_ + 1 < pool_.size() ? pool_at_ + 1 : 0;
-        auto& one = pool_[pool_at_];
-        if (one.use_count() != 1) continue;
-        // pairs with the release of the reader's reference
-        std::atomic_thread_fence(std::memory_order_acquire);
-        one->count = one->dropped = 0;
-        one->waited_ns = 0;
-        return one;
-    }
-    auto made = std::make_shared<DownstreamCalls>();
-    if (pool_.size() < pool_max) pool_.push_back(made);
-    return made;
-}
-
 void ParentLinks::note_call(OpenRequest& request, const RequestSent& sent, ParentMatch match) {
-    if (!request.calls) request.calls = spare_calls();
+    if (!request.calls) {
+        request.calls = calls_pool_.take();
+        request.calls->count = request.calls->dropped = 0;
+        request.calls->waited_ns = 0;
+    }
     auto& calls = *request.calls;
     if (calls.count == DownstreamCalls::calls_max) {
         ++calls.dropped;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/base/chained_table.hpp"
+#include "agent/base/shared_pool.hpp"
 #include "agent/model/downstream.hpp"
 #include "agent/model/request_observer.hpp"
 
@@ -127,7 +128,6 @@ private:
     std::uint32_t only(RequestWay way, std::uint64_t key, std::uint32_t pid) const;
     std::uint32_t find_parent(const RequestSent& sent, ParentMatch& match);
     void note_call(OpenRequest& request, const RequestSent& sent, ParentMatch match);
-    std::shared_ptr<DownstreamCalls> spare_calls();
     void end_request(Transaction& transaction, bool may_wait);
     bool wait(const OpenRequest& request, std::uint64_t first_ns, std::uint64_t end_ns, std::uint64_t now_ns);
     void stop_waiting(std::uint32_t number);
@@ -146,8 +146,7 @@ private:
     std::size_t due_count_ = 0;
     Release release_;
     std::unordered_map<std::uint32_t, ProcessThreads> processes_;
-    std::vector<std::shared_ptr<DownstreamCalls>> pool_;  // those that only the pool holds can be used again
-    std::size_t pool_at_ = 0;
+    SharedPool<DownstreamCalls> calls_pool_{4096};
     ParentLinkStats stats_;
 };
 

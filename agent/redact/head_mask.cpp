@@ -16,7 +16,9 @@ constexpr std::array<std::string_view, 14> harmless{
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
+// As the parser reads it: there are those who put a space before the colon.
 bool is_harmless(std::string_view name) {
+    name = name.substr(0, name.find_last_not_of(" \t") + 1);
     return std::any_of(harmless.begin(), harmless.end(), [&](std::string_view known) {
         return known.size() == name.size() &&
                std::equal(name.begin(), name.end(), known.begin(), [](char a, char b) { return lower(a) == b; });

@@ -99,6 +99,7 @@ BUDGETS = (
                    Beside("records lost", ("nginx", "sonde.lost"), COUNT),
                    Beside("sonde's hooks, empty", ("nginx", "hooks.cpu_ratio")),
                    Beside("sending bare records", ("nginx", "records.cpu_ratio")),
+                   Beside("a neighbour that takes the pipeline's time", ("nginx", "neighbour.cpu_ratio")),
                    Beside("a tracer of system calls", ("nginx", "tracer.cpu_ratio")),
                    Beside("its requests/s", ("nginx", "tracer.rate_ratio")))),
     Budget("application", "CPU per request of an application of 1 ms", ("application", "sonde.cpu_ratio"), RATIO, 1.01,

@@ -6,7 +6,8 @@ measured); sonde, which runs where the kernel puts it, is started and stopped in
 with it, held against the mean of the windows without it before and after, which cancels what drifts on a shared machine.
 --application: a server that works 1 ms for each request stands in nginx's place. --tls: over TLS, on connections that
 stay. --tracer: each round has a window with syscall_tracer too, the usual way to trace, held against its own neighbours.
---floor: and two with bare_hooks, which is sonde's hooks with nothing in them, and with bare records sent from them.
+--floor: and two with bare_hooks, which is sonde's hooks with nothing in them, and with bare records sent from them; and
+one with a neighbour that hooks nothing and takes the time of sonde's pipeline from the same cores.
 Prints CPU per request of the serving process (by its own count of requests) and requests per second as ratios on/off, and
 their medians and quartiles. A benchmark, not a test: it asserts nothing."""
 
@@ -24,7 +25,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from harness import PYTHON, Nginx, Process, accepts, fetch, free_port, metric_sum, wait_for  # noqa: E402
 from spread import Spread  # noqa: E402
-from watchers import Agent, Tracer  # noqa: E402
+from watchers import Agent, Neighbour, Tracer  # noqa: E402
 
 CORES = sorted(os.sched_getaffinity(0))
 STATUS = "location = /status { stub_status; access_log off; }"
@@ -108,14 +109,14 @@ def with_sonde(load, seconds, options):
         return result, used / seconds / 1e9, metric_sum(sonde.metrics(), "sonde_records_lost_total")
 
 
-# name of the series: what else to run beside sonde, and is held against the same
-TRACERS = {"tracer": ("syscall_tracer",)}
-FLOOR = {"hooks": ("bare_hooks",), "records": ("bare_hooks", "records")}
+# name of the series: what else to run in sonde's place, and is held against the same
+TRACERS = {"tracer": Tracer}
+FLOOR = {"hooks": lambda: Tracer("bare_hooks"), "records": lambda: Tracer("bare_hooks", "records"), "neighbour": Neighbour}
 ALL = TRACERS | FLOOR
 
 
-def with_tracer(load, seconds, command):
-    with Tracer(*command):
+def with_other(load, seconds, start):
+    with start():
         return load.window(seconds)
 
 
@@ -149,8 +150,8 @@ def measure(rounds, seconds, saturated=SaturatedNginx, others=None, options=(), 
             held("sonde", on)
             series.setdefault("sonde.cores", []).append(cores)
             series.setdefault("sonde.lost", []).append(lost)
-            for name, command in (others or {}).items():
-                held(name, with_tracer(load, seconds, command))
+            for name, start in (others or {}).items():
+                held(name, with_other(load, seconds, start))
             now = {name: values[-1] for name, values in series.items()}
             tell(f"{number + 1:5}  {now['sonde.cpu_us_off']:12.2f} µs {now['sonde.cpu_us']:8.2f}  "
                  f"x{now['sonde.cpu_ratio']:5.3f}   {now['sonde.rate_off']:14.0f} {now['sonde.rate']:7.0f}  "

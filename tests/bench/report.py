@@ -46,6 +46,15 @@ class Run:
         data = json.loads(path.read_text())
         return cls(data["machine"], data["effort"], data["values"], data["failed"])
 
+    def with_rows_of(self, later, names):
+        """This run, with what a later one on the same machine measured of these rows in its place."""
+        other = [what for what in ("cpu", "cores", "memory", "kernel") if self.machine.get(what) != later.machine.get(what)]
+        if other or self.effort != later.effort:
+            raise SystemExit(f"that run was made on another machine or with other rounds ({', '.join(other) or 'rounds'} differ): "
+                             "measure it whole")
+        told = self.machine | {f"again: {', '.join(names)}": f"{later.machine['date']}, {later.machine['commit']}"}
+        return Run(told, self.effort, self.values | later.values, self.failed | later.failed)
+
     def write(self, path):
         text = json.dumps({"machine": self.machine, "effort": self.effort, "rows": [row_json(row) for row in rows(self)],
                            "failed": self.failed, "values": self.values}, indent=1, ensure_ascii=False)

@@ -51,6 +51,18 @@ class Report(unittest.TestCase):
         self.assertEqual((told["median"], told["met"], told["scaled_limit"], told["met_scaled"]), (0.6, False, 0.8, True))
         self.assertIn("**not met**", report.markdown(made))
 
+    def test_rows_measured_again(self):
+        later = run(switch={"ratio": [0.5] * 3})
+        later.machine = MACHINE | {"date": "later"}
+        later.values = {"switch": later.values["switch"]}
+        made = run().with_rows_of(later, ["switch"])
+        switch = next(b for b in budgets.BUDGETS if b.name == "switch")
+        self.assertEqual(row(made, switch.what)["median"], 0.5)
+        self.assertIn("again: switch", report.markdown(made))
+        self.assertEqual(len(report.rows(made)), len(report.rows(run())))
+        later.machine = MACHINE | {"cpu": "another"}
+        self.assertRaises(SystemExit, run().with_rows_of, later, ["switch"])
+
     def test_a_rate_scales_the_other_way(self):
         made = run(redact_bench={"re2_one_by_one/2:bytes_per_second": [26.5e6] * 3,
                                  "redactor/2:bytes_per_second": [0.7e9] * 3})

@@ -126,6 +126,8 @@ def arguments():
     parser.add_argument("--compare", type=pathlib.Path, metavar="OLD.json", help="shows what has changed since")
     parser.add_argument("--from", dest="source", type=pathlib.Path, metavar="RUN.json",
                         help="measures nothing: reports on this run")
+    parser.add_argument("--again", type=pathlib.Path, metavar="RUN.json",
+                        help="measures the rows that are named again, and puts them into this run, which says so")
     parser.add_argument("--output", type=pathlib.Path, metavar="DIRECTORY",
                         help="where benchmarks.md and benchmarks.json go; else docs/, and build/release/benchmarks/ when the "
                         "run is not whole")
@@ -133,6 +135,8 @@ def arguments():
     unknown = [name for name in chosen.names if name not in budgets.NAMES]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(budgets.NAMES)}")
+    if chosen.again and not chosen.names:
+        parser.error("--again: which rows?")
     return chosen
 
 
@@ -147,7 +151,9 @@ def main():
             raise SystemExit("the benchmarks load eBPF programs: run them as root")
         effort = QUICK if chosen.quick else FULL
         run = measure(chosen.names or budgets.NAMES, dataclasses.replace(effort, memory_s=3600) if chosen.hour else effort)
-    whole = not (chosen.names or chosen.quick or run.failed)
+    if chosen.again:
+        run = report.Run.read(chosen.again).with_rows_of(run, chosen.names)
+    whole = not ((chosen.names and not chosen.again) or chosen.quick or run.failed)
     directory = chosen.output or (None if chosen.source else ROOT / "docs" if whole else PROGRAMS.parent / "benchmarks")
     tell()
     tell(report.markdown(run).removeprefix(report.INTRODUCTION).strip())

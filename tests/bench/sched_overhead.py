@@ -2,11 +2,12 @@
 """What sonde costs where threads switch: sched_overhead.py [ROUNDS] [LOOPS].
 
 `perf bench sched pipe` passes a byte to and fro between two threads: every loop is two context switches, and hardly
-anything else. One such pair is pinned to each of two cores. Each round runs them with sonde and without, in changing
-order, several times each; what counts is the CPU time per loop of the quickest run, because other load can only add
-to it. Prints the ratio on/off of each round, the median, and what the kernel itself accounts to the program per run
-(with kernel.bpf_stats_enabled, in a phase of its own, since accounting costs time as well). The budget is x1.01.
-A benchmark, not a test: it asserts nothing. Packages: linux-perf, bpftool."""
+anything else. One such pair is pinned to each of two cores. Each round runs them with sonde and without, in several turns
+whose order changes; what counts is the CPU time per loop of the quickest run with and of the quickest without, because
+other load can only add to it, and the slow seconds of a shared machine last longer than a turn. Prints the ratio on/off of
+each round, the median, and what the kernel itself accounts to the program per run (with kernel.bpf_stats_enabled, in a
+phase of its own, since accounting costs time as well). The budget is x1.01. A benchmark, not a test: it asserts nothing.
+Packages: linux-perf, bpftool."""
 
 import json
 import os
@@ -17,7 +18,8 @@ import sys
 
 from watchers import Agent
 
-RUNS = 5
+TURNS = 4
+RUNS = 3
 PROGRAM = "task_switch"
 
 
@@ -72,10 +74,11 @@ def measure(rounds, loops=40_000, tell=print):
     series = {"off_us": [], "on_us": [], "ratio": []}
     tell("round   CPU per loop off       on   ratio")
     for number in range(rounds):
-        if number % 2:
-            on, off = with_sonde(loops), quickest(loops)
-        else:
-            off, on = quickest(loops), with_sonde(loops)
+        taken = {quickest: [], with_sonde: []}
+        for turn in range(TURNS):
+            for measured in (quickest, with_sonde) if (number + turn) % 2 else (with_sonde, quickest):
+                taken[measured].append(measured(loops))
+        off, on = min(taken[quickest]), min(taken[with_sonde])
         for name, value in (("off_us", off), ("on_us", on), ("ratio", on / off)):
             series[name].append(value)
         tell(f"{number + 1:5}   {off:13.3f} µs {on:8.3f}  x{on / off:.4f}")

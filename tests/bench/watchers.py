@@ -1,4 +1,5 @@
-"""What the benchmarks hold against nothing: sonde without a file, and syscall_tracer. Each watches inside a `with`."""
+"""What the benchmarks hold against nothing: sonde without a file, syscall_tracer, and a neighbour that only takes time.
+Each works inside a `with`."""
 
 import os
 import pathlib
@@ -6,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from harness import SONDE, Process, fetch, free_port, wait_for  # noqa: E402
+from harness import PYTHON, SONDE, Process, fetch, free_port, wait_for  # noqa: E402
 
 PROGRAMS = pathlib.Path(os.environ.get("SONDE_BENCHES") or pathlib.Path(SONDE).parent / "tests")
 
@@ -57,3 +58,25 @@ class Tracer(Process):
     def __exit__(self, *_):
         self.stop()
         self.child.stdout.close()
+
+
+class Neighbour(Process):
+    """Takes as much of a core as sonde's pipeline does, in turns of 10 ms, and hooks nothing."""
+
+    SHARE = 0.35
+
+    def __init__(self):
+        super().__init__([PYTHON, "-c", f"""
+import time
+while True:
+    begun = time.thread_time()
+    while time.thread_time() - begun < {0.01 * self.SHARE}:
+        pass
+    time.sleep({0.01 * (1 - self.SHARE)})
+"""])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()

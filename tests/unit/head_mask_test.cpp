@@ -38,6 +38,11 @@ TEST(HeadMask, EveryCutIsMasked) {
         EXPECT_EQ(masked(text.substr(0, n)).find("hunter"), std::string::npos) << n;
 }
 
+TEST(HeadMask, ASpaceBeforeTheColonHidesNoFraming) {
+    EXPECT_EQ(masked("POST / HTTP/1.1\r\nContent-Length \t: 7\r\nCookie : a\r\n\r\n"),
+              "POST / HTTP/1.1\r\nContent-Length \t: 7\r\nCookie :**\r\n\r\n");
+}
+
 TEST(HeadMask, AContinuationKeepsLineEndsOnly) {
     EXPECT_EQ(masked("Cookie: a\r\nX: b\r\n\r\nc", true), "*********\r\n****\r\n\r\n*");
 }
