@@ -434,7 +434,7 @@ private:
         if (!tls_programs_) return;
         tls_watch_ = std::make_unique<TlsWatch>(TlsWatchHooks{
             [this](const std::string& path, const TlsPlan& plan) { return tls_programs_->attach(path, plan); },
-            [this](const std::unordered_set<std::uint32_t>& alive) { tls_programs_->forget_dead(alive); },
+            [this] { tls_programs_->forget_dead(); },
         });
     }
 

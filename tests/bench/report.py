@@ -53,7 +53,9 @@ class Run:
             raise SystemExit(f"that run was made on another machine or with other rounds ({', '.join(other) or 'rounds'} differ): "
                              "measure it whole")
         told = self.machine | {f"again: {', '.join(names)}": f"{later.machine['date']}, {later.machine['commit']}"}
-        return Run(told, self.effort, self.values | later.values, self.failed | later.failed)
+        values = self.values | {source: self.values.get(source, {}) | series for source, series in later.values.items()}
+        failed = {source: why for source, why in self.failed.items() if source not in later.values} | later.failed
+        return Run(told, self.effort, values, failed)
 
     def write(self, path):
         text = json.dumps({"machine": self.machine, "effort": self.effort, "rows": [row_json(row) for row in rows(self)],

@@ -54,8 +54,13 @@ class Report(unittest.TestCase):
     def test_rows_measured_again(self):
         later = run(switch={"ratio": [0.5] * 3})
         later.machine = MACHINE | {"date": "later"}
-        later.values = {"switch": later.values["switch"]}
-        made = run().with_rows_of(later, ["switch"])
+        later.values = {"switch": later.values["switch"], "redact_bench": {"redactor/2:bytes_per_second": [2e9] * 3}}
+        earlier = run()
+        earlier.failed = {"switch": "perf is missing", "tls": "no openssl"}
+        made = earlier.with_rows_of(later, ["switch"])
+        self.assertEqual(made.failed, {"tls": "no openssl"})
+        self.assertEqual(made.of(("redact_bench", "redactor/2:bytes_per_second")), [2e9] * 3)
+        self.assertIsNotNone(made.of(("redact_bench", "std_regex/2:bytes_per_second")), "what was not measured again stays")
         switch = next(b for b in budgets.BUDGETS if b.name == "switch")
         self.assertEqual(row(made, switch.what)["median"], 0.5)
         self.assertIn("again: switch", report.markdown(made))

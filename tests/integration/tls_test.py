@@ -190,6 +190,20 @@ class Tls(SondeTest):
         self.assert_tls(seen)
         print(f"caddy: {len(seen)} transactions equal")
 
+    def test_clients_that_begin_while_the_dead_are_swept(self):
+        """The end of a process that used TLS has all processes looked at, which takes a while where there are many. Whoever
+        began meanwhile is no dead one."""
+        server = self.start(Nginx(self.directory, tls=(self.certificate, self.key)))
+        (server.root / "www" / "small").write_bytes(b"x" * 100)
+        for _ in range(400):
+            self.start(Process(["sleep", "600"]))
+        sonde = self.start_sonde()
+        sent = []
+        for _ in range(40):
+            sent += self.curl(server.port, ["/small"] * 150)
+        self.assertEqual(sonde.stop(), 0)
+        self.assert_client(sonde.transactions("client", server.port), sent)
+
     def test_a_library_that_appears_later(self):
         """Node has its own OpenSSL: nobody had it mapped when sonde began, and nobody has it in the end."""
         sonde = self.start_sonde()

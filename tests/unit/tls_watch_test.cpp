@@ -33,9 +33,7 @@ public:
                         now_.erase(place);
                     });
                 },
-                [this](const std::unordered_set<std::uint32_t>& alive) {
-                    if (alive.contains(static_cast<std::uint32_t>(::getpid()))) ++sweeps_;
-                }};
+                [this] { ++sweeps_; }};
     }
     void refuse() { refuse_ = true; }
     std::vector<std::pair<std::string, TlsPlan>> plans() {

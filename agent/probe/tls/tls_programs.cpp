@@ -3,11 +3,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/base/unique_fd.hpp"
+#include "agent/probe/tls/mapped_files.hpp"
 #include "agent/probe/uprobe_multi.hpp"
 #include "bpf/shared/config.h"
 #include "tls.skel.h"
@@ -38,6 +41,13 @@ struct TlsTie {
     TlsKey owner;
     std::uint64_t taken_ns, last_ns;
     std::uint32_t drained, closed, credit, pad;
+};
+
+// What a map holds of a process.
+struct Kept {
+    int map;
+    std::uint32_t process;
+    std::array<std::byte, sizeof(TlsKey)> key;
 };
 
 class LoadedPrograms final : public TlsPrograms {
@@ -74,19 +84,23 @@ public:
 
     bool needs_admin() const override { return !multi_; }
 
-    void forget_dead(const std::unordered_set<std::uint32_t>& alive) override {
-        const int sessions = bpf_map__fd(skeleton_->maps.tls_sessions);
-        const int ties = bpf_map__fd(skeleton_->maps.tls_ties);
+    void forget_dead() override {
+        std::vector<Kept> kept;
         const auto process_of_key = [](const std::byte* key, int) { return as<TlsKey>(key).tgid; };
-        forget(sessions, sizeof(TlsKey), process_of_key, alive);
-        forget(bpf_map__fd(skeleton_->maps.go_calls), sizeof(TlsKey), process_of_key, alive);
-        forget(
-            ties, sizeof(std::uint64_t),
+        collect(bpf_map__fd(skeleton_->maps.tls_sessions), process_of_key, kept);
+        collect(bpf_map__fd(skeleton_->maps.go_calls), process_of_key, kept);
+        collect(
+            bpf_map__fd(skeleton_->maps.tls_ties),
             [](const std::byte* key, int map) {
                 TlsTie tie{};
                 return bpf_map_lookup_elem(map, key, &tie) == 0 ? tie.owner.tgid : 0;
             },
-            alive);
+            kept);
+        // after the state was seen, not before: a process that has begun in between is among the living
+        const auto pids = running_processes();
+        const std::unordered_set<std::uint32_t> alive(pids.begin(), pids.end());
+        for (const auto& state : kept)
+            if (!alive.contains(state.process)) bpf_map_delete_elem(state.map, state.key.data());
     }
 
 private:
@@ -107,18 +121,16 @@ private:
         return value;
     }
 
-    // Collected first: deleting while walking starts the walk over. process_of gives 0 for what is gone already.
+    // process_of gives 0 for what is gone already.
     template <typename ProcessOf>
-    static void forget(int map, std::size_t key_bytes, ProcessOf process_of,
-                       const std::unordered_set<std::uint32_t>& alive) {
-        std::vector<std::byte> key(key_bytes), dead;
+    static void collect(int map, ProcessOf process_of, std::vector<Kept>& kept) {
+        std::array<std::byte, sizeof(TlsKey)> key{};
         const void* previous = nullptr;
         while (bpf_map_get_next_key(map, previous, key.data()) == 0) {
             previous = key.data();
-            const std::uint32_t process = process_of(key.data(), map);
-            if (process != 0 && !alive.contains(process)) dead.insert(dead.end(), key.begin(), key.end());
+            if (const std::uint32_t process = process_of(key.data(), map); process != 0)
+                kept.push_back({map, process, key});
         }
-        for (std::size_t at = 0; at < dead.size(); at += key_bytes) bpf_map_delete_elem(map, &dead[at]);
     }
 
     bpf_program* program_of(TlsProgram program) const {

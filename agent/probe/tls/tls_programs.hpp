@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_set>
 
 #include "agent/base/result.hpp"
 #include "agent/probe/tls/tls_library.hpp"
@@ -26,8 +25,8 @@ public:
     virtual Result<std::shared_ptr<void>> attach(const std::string& path, const TlsPlan& plan) = 0;
     // Attaching goes through perf events, which take CAP_SYS_ADMIN.
     [[nodiscard]] virtual bool needs_admin() const = 0;
-    // Deletes the state of TLS objects whose process is not among these.
-    virtual void forget_dead(const std::unordered_set<std::uint32_t>& alive) = 0;
+    // Deletes the state of TLS objects whose process has ended.
+    virtual void forget_dead() = 0;
 };
 
 }  // namespace sonde

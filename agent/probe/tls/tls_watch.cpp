@@ -199,7 +199,7 @@ void TlsWatch::sweep() {
         std::erase_if(users_, dead);
         std::erase_if(speakers_, dead);
     }
-    hooks_.forget_dead(alive);
+    hooks_.forget_dead();
 }
 
 }  // namespace sonde

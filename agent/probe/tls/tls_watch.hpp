@@ -33,8 +33,8 @@ struct TlsFileState {
 struct TlsWatchHooks {
     // Attaches a plan to a file. What comes back detaches when it goes.
     std::function<Result<std::shared_ptr<void>>(const std::string& path, const TlsPlan& plan)> attach;
-    // State of processes that are not among these can go.
-    std::function<void(const std::unordered_set<std::uint32_t>& alive)> forget_dead;
+    // State of processes that have ended can go.
+    std::function<void()> forget_dead;
 };
 
 struct TlsWatchOptions {
