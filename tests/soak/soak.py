@@ -62,13 +62,14 @@ class Soak:
         self.destination = chaos.Destination()
         stack.callback(self.destination.close)
         self.bursts = chaos.Bursts(directory)
-        hidden = [self.destination.port, self.pods.api.server.server_address[1]]  # what is sent would tell of sending
+        # what is sent would tell of sending; and of its own scrapes, which are not written out, one would always be under way
+        hidden = [self.destination.port, self.pods.api.server.server_address[1]]
         fixed = chaos.sinks(directory, self.destination.port) + self.pods.settings
         self.reloads = chaos.Reloads(directory, fixed + f"""
 terminal: {{interval: 1h}}
 logs: {{from_beginning: true, files: [{{pattern: {self.bursts.path}, service: soak-logs, multiline: false}}]}}
 discovery: {{include: [{{cgroups: ['*soak-{os.getpid()}*']}}], exclude: [{{ports: {hidden}}}]}}
-sampling: {{rules: [{{name: a_fifth, rate: 0.2, status_min: 100}}]}}
+sampling: {{skip_paths: [/metrics], rules: [{{name: a_fifth, rate: 0.2, status_min: 100}}]}}
 """)
         self.sonde = Sonde(directory, "--config", str(self.reloads.file.path))
         stack.callback(self.sonde.stop)
