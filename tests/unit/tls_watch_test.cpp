@@ -1,7 +1,6 @@
 #include "agent/probe/tls/tls_watch.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
