@@ -58,16 +58,23 @@ static __always_inline long http2__load(void *source, __u32 offset, void *to, __
 	return payload__load(loop->from, loop->seg->payload_offset + offset, to, n);
 }
 
-static __always_inline void http2__emit(struct sonde_http2_walk *walk, const struct segment *seg,
-					const struct conn *conn, __u32 flags)
+/* Global: the verifier looks at it once, and not wherever a walk may come here. */
+HTTP_RUN_GLOBAL int http2__emit(struct sonde_http2_walk *walk, const struct segment *seg,
+				const struct conn *conn, __u32 flags)
 {
-	struct sonde_http2_frames *record = (struct sonde_http2_frames *)walk->record;
-	const struct sonde_http2_direction *begin = &walk->begin;
-	__u64 used = walk->used;
+	struct sonde_http2_frames *record;
+	const struct sonde_http2_direction *begin;
+	__u64 used;
+
+	if (!walk || !seg || !conn)
+		return 0;
+	record = (struct sonde_http2_frames *)walk->record;
+	begin = &walk->begin;
+	used = walk->used;
 	flags |= seg->flags;
 	asm volatile("" : "+r"(used));
 	if (used > SONDE_HTTP2_CAPTURE_MAX)
-		return;
+		return 0;
 	record->h.time_ns = seg->time_ns ? seg->time_ns : bpf_ktime_get_ns();
 	record->seq = begin->next_seq;
 	record->length = walk->at.next_seq - begin->next_seq;
@@ -91,6 +98,7 @@ static __always_inline void http2__emit(struct sonde_http2_walk *walk, const str
 	walk->at.started = 1;
 	emit__output(SONDE_REC_HTTP2_FRAMES, record, sizeof(*record) + used, conn->cookie, flags);
 	sonde_http2_record_taken(walk);
+	return 0;
 }
 
 static long http2__step(__u64 i, void *ctx)
@@ -240,17 +248,34 @@ static __always_inline void http2__fill_hole(struct sonde_http2_direction *at, s
 		http2__emit_lost(at, loop);
 }
 
+/* A piece could not be walked. Whoever has the direction's state is not to be disturbed: the next piece finds
+ * this. */
+static __always_inline void http2__miss(struct conn *conn, __u32 direction, __u32 record)
+{
+	conn->frames_missed[direction & 1] = 1;
+	emit__lost_before_reserve(record, SONDE_LOSS_MAP_FULL);
+}
+
+static __always_inline int http2__take_missed(struct conn *conn, __u32 direction)
+{
+	__u32 *missed = &conn->frames_missed[direction & 1];
+
+	return *missed && __sync_lock_test_and_set(missed, 0);
+}
+
 /* Where the walk of this piece begins. 1: it can be walked. */
-static __always_inline int http2__place(struct sonde_http2_direction *at, struct sonde_http2_hole *hole,
-					struct http2_loop *loop, __u32 *offset)
+static __always_inline int http2__place(struct conn *conn, struct sonde_http2_direction *at,
+					struct sonde_http2_hole *hole, struct http2_loop *loop, __u32 *offset)
 {
 	const struct segment *seg = loop->seg;
-	__u32 was = at->sync;
 
 	*offset = 0;
-	if (was == SONDE_HTTP2_LOST)
+	if (http2__take_missed(conn, seg->direction) || sonde_http2_hole_is_stale(hole, at)) {
+		hole->at.sync = SONDE_HTTP2_LOST;
+		at->sync = SONDE_HTTP2_LOST;
+	} else if (at->sync == SONDE_HTTP2_LOST) {
 		return http2__resync(at, loop);
-	if (was == SONDE_HTTP2_UNKNOWN) {
+	} else if (at->sync == SONDE_HTTP2_UNKNOWN) {
 		if (seg->seq == at->next_seq)
 			return http2__search(at, hole, loop);
 		if (sonde_seq_before(seg->seq, at->next_seq))
@@ -286,9 +311,11 @@ static __always_inline void http2__walk_in(struct http2_slot *slot, payload_sour
 	__u32 offset;
 
 	slot->walk.headers = 0;
+	if (!at->begun)
+		http2__take_up(at, &conn->http2_starts[seg->direction & 1]);
 	if (sonde_http2_hole_open(hole) && sonde_seq_before(seg->seq, hole->end))
 		http2__fill_hole(at, hole, &loop);
-	if (http2__place(at, hole, &loop, &offset)) {
+	if (http2__place(conn, at, hole, &loop, &offset)) {
 		loop.flags = sonde_http2_hole_open(hole) ? SONDE_FLAG_HTTP2_AHEAD : 0;
 		http2__walk_from(at, &loop, offset, seg->length);
 	}
@@ -306,10 +333,11 @@ static __always_inline void http2__walk_websocket(payload_source *from, struct c
 						  const struct segment *seg)
 {
 	if (!http2__lock(&conn->frames_busy[seg->direction & 1])) {
-		conn->websocket[seg->direction & 1].walk.state = SONDE_WEBSOCKET_LOST;
-		emit__lost_before_reserve(SONDE_REC_WEBSOCKET, SONDE_LOSS_MAP_FULL);
+		http2__miss(conn, seg->direction, SONDE_REC_WEBSOCKET);
 		return;
 	}
+	if (http2__take_missed(conn, seg->direction))
+		conn->websocket[seg->direction & 1].walk.state = SONDE_WEBSOCKET_LOST;
 	websocket__walk(from, conn, seg);
 	__sync_lock_test_and_set(&conn->frames_busy[seg->direction & 1], 0);
 }
@@ -327,12 +355,11 @@ static __always_inline void http2__walk(payload_source *from, struct conn *conn,
 		return;
 	slot = http2__slot();
 	if (!slot) {
-		emit__lost_before_reserve(SONDE_REC_HTTP2_FRAMES, SONDE_LOSS_MAP_FULL);
-		conn->http2[seg->direction & 1].sync = SONDE_HTTP2_LOST;
+		http2__miss(conn, seg->direction, SONDE_REC_HTTP2_FRAMES);
 		return;
 	}
 	if (!http2__lock(&conn->frames_busy[seg->direction & 1])) {
-		emit__lost_before_reserve(SONDE_REC_HTTP2_FRAMES, SONDE_LOSS_MAP_FULL);
+		http2__miss(conn, seg->direction, SONDE_REC_HTTP2_FRAMES);
 		goto release;
 	}
 	if (conn->state == CONN_HTTP1)

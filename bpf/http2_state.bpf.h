@@ -11,25 +11,38 @@ static __always_inline void http2__begin(struct conn *conn, __u32 request_seq, _
 					 int preface_missed)
 {
 	__u32 in_is_request = conn->role == SONDE_ROLE_SERVER;
-	struct sonde_http2_direction *request = &conn->http2[in_is_request ? SONDE_IN : SONDE_OUT];
-	struct sonde_http2_direction *response = &conn->http2[in_is_request ? SONDE_OUT : SONDE_IN];
+	struct http2_start *request = &conn->http2_starts[in_is_request ? SONDE_IN : SONDE_OUT];
+	struct http2_start *response = &conn->http2_starts[in_is_request ? SONDE_OUT : SONDE_IN];
 
-	request->next_seq = request_seq;
-	request->left = preface_missed ? 0 : SONDE_HTTP2_PREFACE_BYTES; /* skipped like a payload */
-	request->started = preface_missed;
-	request->sync = SONDE_HTTP2_SYNCED;
-	response->next_seq = response_seq;
-	response->sync = SONDE_HTTP2_SYNCED;
-	conn->state = CONN_HTTP2;
+	request->seq = request_seq;
+	request->left = preface_missed ? 0 : SONDE_HTTP2_PREFACE_BYTES;
+	request->missed = preface_missed;
+	request->is_known = 1;
+	response->seq = response_seq;
+	response->is_known = 1;
+	/* last, and seen last */
+	__sync_lock_test_and_set(&conn->state, CONN_HTTP2);
 }
 
 /* A connection that is HTTP/2 already: each direction is taken up at its first segment that consists of whole
  * frames. */
 static __always_inline void http2__join(struct conn *conn)
 {
-	conn->http2[SONDE_IN].started = 1;
-	conn->http2[SONDE_OUT].started = 1;
+	conn->http2_starts[SONDE_IN].missed = 1;
+	conn->http2_starts[SONDE_OUT].missed = 1;
 	conn->state = CONN_HTTP2;
+}
+
+/* A direction's first piece: the walk begins. No branches, each of which would double what the verifier has
+ * to look at. */
+static __always_inline void http2__take_up(struct sonde_http2_direction *at, const struct http2_start *start)
+{
+	SONDE_STATIC_ASSERT(SONDE_HTTP2_LOST == 0 && SONDE_HTTP2_SYNCED == 1, "is_known is a state");
+	at->next_seq = start->seq;
+	at->left = start->left; /* skipped like a payload */
+	at->sync = start->is_known;
+	at->started = start->missed;
+	at->begun = 1;
 }
 
 #endif

@@ -40,12 +40,23 @@ struct {
 } loss_counts SEC(".maps");
 
 enum conn_state {
-	CONN_MAYBE = 0, /* the first bytes are too few to tell */
+	CONN_OPENING = 0, /* somebody is about to say what it is */
 	CONN_HTTP1 = 1,
 	CONN_IGNORED = 2,   /* not ours: leave at once */
 	CONN_TLS = 3,	    /* tls.bpf.c sees what it carries, if anyone can */
 	CONN_HTTP2 = 4,	    /* from its preface on; http2.bpf.h */
 	CONN_WEBSOCKET = 5, /* from the upgrade's answer on; websocket.bpf.h */
+	CONN_MAYBE = 6,	    /* the first bytes are too few to tell */
+};
+
+/* How a direction of HTTP/2 begins. A server may speak while the client's preface is under way, on another
+ * CPU: whoever of the two finds out first what the connection is says so for both directions, maybe both do,
+ * and each direction is taken up by its own first piece. All 0: at the first segment of whole frames. */
+struct http2_start {
+	__u32 seq;
+	__u32 left;	/* bytes to skip: the preface */
+	__u32 is_known; /* it is at seq */
+	__u32 missed;	/* frames went by before */
 };
 
 /* Progress that nobody has asked for yet (progress.bpf.h). */
@@ -96,6 +107,7 @@ struct conn {
 	struct sonde_run runs[2];
 	struct waiting waiting[2];
 	__u8 first[24];		/* CONN_MAYBE: first payload bytes of the request direction */
+	__u32 frames_missed[2]; /* HTTP/2 and WebSocket: a piece was not walked */
 	struct tls_arrival tls; /* CONN_TLS */
 	/* HTTP/2: the walk, by enum sonde_direction. Then `unread` says that HEADERS have come at all,
 	 * unread_seq is what the application has read up to, head_seq where the newest HEADERS begin: each
@@ -104,6 +116,7 @@ struct conn {
 		struct {
 			struct sonde_http2_direction http2[2];
 			struct sonde_http2_hole http2_holes[2];
+			struct http2_start http2_starts[2];
 		};
 		struct websocket_direction websocket[2]; /* CONN_WEBSOCKET */
 		struct sonde_upgrade_search upgrade;	 /* CONN_HTTP1 */

@@ -317,9 +317,10 @@ static __noinline struct conn *open_conn(struct __sk_buff *skb, struct bpf_sock 
 	if (!conn)
 		return 0;
 	conn->last_direction = !seg->direction; /* the first segment is a turn */
-	conn->state = verdict == SONDE_SNIFF_YES ? CONN_HTTP1 : CONN_MAYBE;
 	if (HTTP_RUN_LOOPS && sonde_sniff_http2(sniffed.bytes, n))
 		http2__begin(conn, seg->seq, seg->ack, 0);
+	else
+		conn->state = verdict == SONDE_SNIFF_YES ? CONN_HTTP1 : CONN_MAYBE;
 	return conn;
 }
 
@@ -339,17 +340,29 @@ static __always_inline int switches_protocols(struct __sk_buff *skb, struct conn
 #endif
 }
 
+/* The state of the segment's connection; none: nothing of ours. */
+static __always_inline struct conn *find_conn(struct __sk_buff *skb, struct bpf_sock *sk,
+					      const struct segment *seg)
+{
+	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0), *opened;
+
+	if (conn && conn->state != CONN_OPENING)
+		return conn;
+	/* a segment that goes the other way may be at the same, on another CPU: both come to one result */
+	opened = open_conn(skb, sk, seg);
+	if (!opened && conn)
+		emit__lost_before_reserve(SONDE_REC_CONN_OPEN, SONDE_LOSS_MAP_FULL);
+	if (opened && opened->state == CONN_TLS && opened->role != SONDE_ROLE_UNKNOWN)
+		emit_hello(skb, seg, opened->cookie);
+	return opened;
+}
+
 /* 1: the segment has frames of HTTP/2 or WebSocket that are yet to be walked. */
 static __always_inline int on_payload(struct __sk_buff *skb, struct bpf_sock *sk, const struct segment *seg)
 {
-	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+	struct conn *conn = find_conn(skb, sk, seg);
 	int is_request, turns;
 
-	if (!conn) {
-		conn = open_conn(skb, sk, seg);
-		if (conn && conn->state == CONN_TLS && conn->role != SONDE_ROLE_UNKNOWN)
-			emit_hello(skb, seg, conn->cookie);
-	}
 	if (!conn || conn->state == CONN_IGNORED)
 		return 0;
 	if (conn->state == CONN_TLS) {

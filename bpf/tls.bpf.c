@@ -196,9 +196,10 @@ static __noinline int open_plaintext(struct tls_session *session, const struct s
 		return open_http2(session, seg, sniffed.bytes, n);
 	conn->role = seg->direction == SONDE_IN ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
 	conn->last_direction = !seg->direction;
-	conn->state = verdict == SONDE_SNIFF_YES ? CONN_HTTP1 : CONN_MAYBE;
 	if (sonde_sniff_http2(sniffed.bytes, n))
 		http2__begin(conn, seg->seq, seg->ack, 0);
+	else
+		conn->state = verdict == SONDE_SNIFF_YES ? CONN_HTTP1 : CONN_MAYBE;
 	return 1;
 }
 
@@ -227,26 +228,29 @@ static __always_inline __u64 arrival_of(struct tls_session *session, const struc
 /* One piece of HTTP/2 or WebSocket. Global: the verifier looks at the walk once, and not for every program
  * that comes here.
  */
-HTTP_RUN_GLOBAL int tls_walk_frames(payload_source *from, struct conn *conn, const struct segment *seg,
-				    __u32 is_request)
+HTTP_RUN_GLOBAL int tls_walk_frames(payload_source *from, struct conn *conn, const struct segment *seg)
 {
-	struct sonde_http2_direction *at;
+	struct http2_start *start;
 
 	if (!conn || !seg)
 		return 0;
-	at = &conn->http2[seg->direction & 1];
-	/* Where the server's SETTINGS came first, the preface is still to come; unless they were no
-	 * beginning: the object may have been in use when its first call was seen. */
-	if (conn->state == CONN_HTTP2 && is_request && !at->started && at->sync == SONDE_HTTP2_SYNCED &&
-	    seg->seq == at->next_seq) {
-		struct sniffed sniffed = {};
-		__u32 n = http_run__sniff(from, seg, &sniffed);
+	start = &conn->http2_starts[seg->direction & 1];
+	if (conn->state == CONN_HTTP2 && !conn->http2[seg->direction & 1].begun && start->is_known) {
+		/* Where the server's SETTINGS came first, the preface is still to come; unless they were no
+		 * beginning: the object may have been in use when its first call was seen. */
+		if (start->left && seg->seq == start->seq) {
+			struct sniffed sniffed = {};
+			__u32 n = http_run__sniff(from, seg, &sniffed);
 
-		if (!sonde_sniff_http2(sniffed.bytes, n)) {
-			at->started = 1;
-			at->left = 0;
-			at->sync = SONDE_HTTP2_LOST;
+			if (!sonde_sniff_http2(sniffed.bytes, n)) {
+				start->is_known = 0;
+				start->missed = 1;
+				start->left = 0;
+			}
 		}
+		/* plaintext has no order to be put right: what did not come before will not come */
+		if (!start->left)
+			start->seq = seg->seq;
 	}
 	http2__walk(from, conn, seg);
 	return 0;
@@ -269,7 +273,7 @@ static __always_inline int on_plaintext(struct tls_session *session, struct segm
 			switches = upgrade__may_be(0, conn, seg, turns);
 	}
 	if (switches || conn->state == CONN_HTTP2 || conn->state == CONN_WEBSOCKET)
-		tls_walk_frames(0, conn, seg, is_request);
+		tls_walk_frames(0, conn, seg);
 	if (!conn->unread)
 		return 0;
 	/* the application has it already: this is its thread */

@@ -30,7 +30,7 @@ struct sonde_http2_direction {
 	__u8 sync;	/* enum sonde_http2_sync */
 	__u8 started;	/* a piece has been walked: the next one does not begin the direction */
 	__u8 carried;	/* bytes of a frame header that ended the piece before, 0 … 8 */
-	__u8 pad;
+	__u8 begun;	/* its first piece has come (bpf/http2_state.bpf.h) */
 	__u8 carry[8];
 };
 
@@ -335,6 +335,7 @@ static __always_inline int sonde_http2_search_step(struct sonde_http2_search *s,
  *	                            |<----- guess ------->|
  *
  * A piece without a frame header tells nothing until the hole is filled: then all of it must be payload. */
+#define SONDE_HTTP2_HOLE_MAX (8U << 20) /* bytes behind a hole that is waited for */
 struct sonde_http2_hole {
 	struct sonde_http2_direction at; /* sync: SONDE_HTTP2_SYNCED while the hole is open */
 	__u32 end;			 /* position of the first byte behind it */
@@ -345,6 +346,14 @@ struct sonde_http2_hole {
 static __always_inline int sonde_http2_hole_open(const struct sonde_http2_hole *hole)
 {
 	return hole->at.sync == SONDE_HTTP2_SYNCED;
+}
+
+/* More has come behind the hole than a receiver takes that waits for it (net.ipv4.tcp_rmem: 6 MiB), so
+ * nothing will fill it: 1, and the boundary has to be found anew. */
+static __always_inline int sonde_http2_hole_is_stale(const struct sonde_http2_hole *hole,
+						     const struct sonde_http2_direction *at)
+{
+	return sonde_http2_hole_open(hole) && at->next_seq - hole->end > SONDE_HTTP2_HOLE_MAX;
 }
 
 /* A piece at `seq` came too early: the hole begins where the walk stands. */

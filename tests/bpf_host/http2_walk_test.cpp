@@ -183,6 +183,22 @@ TEST(Http2Walk, SecondHoleIsAGapAndFoundAgain) {
     EXPECT_TRUE(walker.synced());
 }
 
+TEST(Http2Walk, HoleThatNothingFillsIsGivenUp) {
+    const auto headers = frame(SONDE_HTTP2_HEADERS, 4, 1, "one");
+    const auto body = frame(SONDE_HTTP2_DATA, 0, 1, std::string(16'384, 'x'));
+    Walker walker(1000);
+    std::uint32_t seq = 1100;  // what was there before will never come
+    std::size_t ahead = 0;
+    for (; walker.segment(seq, body)[0].ahead; ++ahead) seq += static_cast<std::uint32_t>(body.size());
+    EXPECT_EQ(ahead, SONDE_HTTP2_HOLE_MAX / body.size() + 1);
+    seq += static_cast<std::uint32_t>(body.size());
+    EXPECT_TRUE(walker.synced());
+    sonde::Http2FrameReader reader;
+    Listing listing;
+    read(reader, walker.segment(seq, headers), listing);
+    EXPECT_EQ(listing.text, "1:1(one) ");
+}
+
 TEST(Http2Walk, LostRecordIsAGap) {
     Walker walker(0);
     sonde::Http2FrameReader reader;

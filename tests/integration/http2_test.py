@@ -99,6 +99,32 @@ class Http2(SondeTest):
     def test_bodies_of_many_frames(self):
         self.check_load(60, 3_000_000, "/large", "-c", "3", "-m", "8")
 
+    def test_server_that_speaks_while_the_preface_is_under_way(self):
+        """The kernel finds out on two CPUs at once what such a connection is. Nothing may go wrong here, not even a gap."""
+        connections = 6000
+        talk = self.start(Process([PYTHON, str(TRIGGERS / "http2_first_words.py"), str(connections)], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        port = talk.child.stdout.readline().strip()
+        sonde = self.start_sonde()
+        talk.child.stdin.write("begin\n")
+        talk.child.stdin.flush()
+        self.assertEqual(talk.child.wait(timeout=120), 0)
+        talk.child.stdin.close()
+        talk.child.stdout.close()
+        requests = 3 * connections
+        for side in ("server", "client"):
+            count = f"http_{side}_request_duration_seconds_count"
+            wait_for(lambda: metric_sum(sonde.metrics(), count, server_port=port) >= requests, f"all are seen ({side})")
+        metrics = sonde.metrics()
+        for side in ("server", "client"):
+            count = f"http_{side}_request_duration_seconds_count"
+            self.assertEqual(metric_sum(metrics, count, server_port=port), requests, side)
+            self.assertEqual(metric_sum(metrics, count, server_port=port, http_response_status_code="200"), requests, side)
+        for counter in (GAPS, "sonde_http2_joined_total", "sonde_http2_reordered_records_total",
+                        "sonde_http2_unmatched_responses_total"):
+            self.assertEqual(metric_sum(metrics, counter), 0, counter)
+        print(f"{connections} connections whose first words cross: {requests} requests, each with its status, on both sides")
+
     def test_curl_with_prior_knowledge(self):
         self.until_all_was_seen(self.curl_with_prior_knowledge)
 

@@ -143,8 +143,12 @@ private:
     }
     bool place(std::uint32_t seq, std::string_view payload, std::uint32_t& offset, std::vector<WalkedPiece>& out) {
         offset = 0;
-        if (at_.sync == SONDE_HTTP2_LOST) return resync(seq, payload);
-        if (at_.sync == SONDE_HTTP2_UNKNOWN) {
+        if (sonde_http2_hole_is_stale(&hole_, &at_) != 0) {
+            hole_.at.sync = SONDE_HTTP2_LOST;
+            at_.sync = SONDE_HTTP2_LOST;
+        } else if (at_.sync == SONDE_HTTP2_LOST) {
+            return resync(seq, payload);
+        } else if (at_.sync == SONDE_HTTP2_UNKNOWN) {
             if (seq == at_.next_seq) return search(payload);
             if (static_cast<std::int32_t>(seq - at_.next_seq) < 0) return false;
             at_.sync = SONDE_HTTP2_LOST;
