@@ -13,7 +13,7 @@
  * most. */
 struct head_order {
 	struct segment seg;
-	__u8 tail[SONDE_TAIL_BYTES];
+	__u64 tail; /* http_run__tail */
 	__u32 flags;
 	__u32 captured;
 	__u32 head_end; /* found: offset behind the head, 0: not among these bytes */
@@ -48,7 +48,7 @@ static __always_inline void http_run__fill_head(struct sonde_head *head, struct 
 	head->direction = seg->direction;
 	head->tcp_flags = seg->tcp_flags;
 	head->ack = seg->ack;
-	__builtin_memcpy(head->tail, order->tail, SONDE_TAIL_BYTES);
+	__builtin_memcpy(head->tail, &order->tail, SONDE_TAIL_BYTES);
 	head->h.flags |= http_run__take_waiting(conn, &head->before);
 	if (seg->time_ns)
 		head->h.time_ns = seg->time_ns;

@@ -20,15 +20,18 @@
 volatile __u32 flush_runs;
 
 /* A segment that user space need not see the bytes of: how far the body has come. walked: SONDE_WALKED_*. */
-static __noinline int http_run__progress(struct conn *conn, const struct segment *seg,
-					 const __u8 tail[SONDE_TAIL_BYTES], __u32 walked)
+HTTP_RUN_GLOBAL int http_run__progress(struct conn *conn, const struct segment *seg, __u64 tail, __u32 walked)
 {
-	struct sonde_passed passed = {.seq = seg->seq, .length = seg->length};
+	struct sonde_passed passed = {};
 
+	if (!conn || !seg)
+		return 0;
+	passed.seq = seg->seq;
+	passed.length = seg->length;
 	passed.time_ns = seg->time_ns ? seg->time_ns : bpf_ktime_get_ns();
 	passed.walk = walked;
 	passed.walk_start = conn->runs[seg->direction == SONDE_OUT].walk.start;
-	__builtin_memcpy(passed.tail, tail, SONDE_TAIL_BYTES);
+	__builtin_memcpy(passed.tail, &tail, SONDE_TAIL_BYTES);
 	if (flush_runs && !(seg->tcp_flags & SONDE_TCP_FIN) && !(seg->flags & SONDE_FLAG_EARLY)) {
 		progress__keep(conn, seg->direction, &passed);
 		return 0;
@@ -72,11 +75,14 @@ static long http_run__walk_step(__u64 index, void *context)
 
 /* Walks the part of a chunked body that this segment is. Returns SONDE_WALKED_*, 0: it is none. Not inline: a
  * program's stack is 512 bytes, of all its calls together, and the deepest ones are others. */
-static __noinline int http_run__walk(payload_source *from, struct sonde_walk *walk, const struct segment *seg)
+HTTP_RUN_GLOBAL int http_run__walk(payload_source *from, struct sonde_walk *walk, const struct segment *seg)
 {
 	struct walk_context at = {.from = from, .walk = walk};
-	__u32 skipped = walk->next - seg->seq;
+	__u32 skipped;
 
+	if (!walk || !seg)
+		return 0;
+	skipped = walk->next - seg->seq;
 	if (!sonde_walk_active(walk) || seg->length == 0)
 		return 0;
 	if (skipped > seg->length) { /* bytes are missing in between */
@@ -96,11 +102,15 @@ static __noinline int http_run__walk(payload_source *from, struct sonde_walk *wa
 }
 
 /* CONN_MAYBE: join the first segments of the request direction until they tell. */
-static __noinline int http_run__settle(payload_source *from, struct conn *conn, const struct segment *seg)
+HTTP_RUN_GLOBAL int http_run__settle(payload_source *from, struct conn *conn, const struct segment *seg)
 {
 	struct sniffed sniffed = {};
-	__u32 n = http_run__sniff(from, seg, &sniffed), before = conn->sniffed;
+	__u32 n, before;
 
+	if (!conn || !seg)
+		return 0;
+	n = http_run__sniff(from, seg, &sniffed);
+	before = conn->sniffed;
 #pragma unroll
 	for (int i = 0; i < SONDE_SNIFF_BYTES; i++) {
 		__u32 at = conn->sniffed;
@@ -193,7 +203,7 @@ static __always_inline void http_run__capture(payload_source *from, struct conn 
 	__u32 walked;
 
 	order->previous = run->last;
-	sonde_run_note_last(run, order->tail, order->seg.length);
+	sonde_run_note_last(run, (const __u8 *)&order->tail, order->seg.length);
 	order->captured = order->seg.length < wanted ? order->seg.length : wanted;
 	order->search =
 	    HTTP_RUN_LOOPS && !in_body && sonde_run_searches(run, order->seg.length, order->captured);
@@ -224,7 +234,7 @@ static __always_inline void http_run__early(payload_source *from, struct conn *c
 	if (run->early > SONDE_EARLY_SENT)
 		return;
 	order->seg.flags |= SONDE_FLAG_EARLY;
-	http_run__load_tail(from, &order->seg, order->tail);
+	order->tail = http_run__tail(from, &order->seg);
 	if (order->seg.length == 0) {
 		http_run__progress(conn, &order->seg, order->tail, 0);
 		return;
@@ -292,7 +302,7 @@ HTTP_RUN_GLOBAL int http_run__take(payload_source *from, struct conn *conn, cons
 		wanted = http_run__bytes_wanted(from, conn, run, left, is_request, walked, &at.order.flags);
 	if (wanted == 0 && !fills_gap && !(seg->tcp_flags & (SONDE_TCP_PSH | SONDE_TCP_FIN)))
 		return 0;
-	http_run__load_tail(from, left, at.order.tail);
+	at.order.tail = http_run__tail(from, left);
 	if (wanted == 0) {
 		http_run__progress(conn, left, at.order.tail, walked);
 		return 0;

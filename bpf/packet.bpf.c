@@ -416,6 +416,7 @@ static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment
 	struct deferred *kept = deferred__slot();
 	struct sniffed sniffed = {};
 	__u32 sniffed_bytes, limit;
+	__u64 tail;
 	int verdict;
 
 	if (!kept)
@@ -444,7 +445,8 @@ static __noinline int keep_for_child(struct __sk_buff *skb, const struct segment
 	kept->settled = verdict == SONDE_SNIFF_YES;
 	kept->local_port = local_port;
 	kept->remote_port = remote_port;
-	http_run__load_tail(skb, seg, kept->tail);
+	tail = http_run__tail(skb, seg);
+	__builtin_memcpy(kept->tail, &tail, SONDE_TAIL_BYTES);
 	kept->time_ns = bpf_ktime_get_ns();
 	return 0;
 }

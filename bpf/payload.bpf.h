@@ -80,21 +80,26 @@ HTTP_RUN_GLOBAL int http_run__segment_verdict(payload_source *from, const struct
 	return n ? http_run__judge(&sniffed, n, is_request) : SONDE_SNIFF_NO;
 }
 
-static __always_inline void http_run__load_tail(payload_source *from, const struct segment *seg,
-						__u8 tail[SONDE_TAIL_BYTES])
+/* The segment's last SONDE_TAIL_BYTES, in memory's order, right-aligned, zeros before. */
+HTTP_RUN_GLOBAL __u64 http_run__tail(payload_source *from, const struct segment *seg)
 {
-	__u64 end = seg->payload_offset + seg->length;
+	__u8 bytes[SONDE_TAIL_BYTES] = {};
+	__u64 end, tail;
 
-	__builtin_memset(tail, 0, SONDE_TAIL_BYTES);
+	if (!seg)
+		return 0;
+	end = seg->payload_offset + seg->length;
 	if (seg->length >= SONDE_TAIL_BYTES) {
-		payload__load(from, end - SONDE_TAIL_BYTES, tail, SONDE_TAIL_BYTES);
-		return;
-	}
-	/* right-aligned, a byte at a time: constant stack offsets for the verifier */
+		payload__load(from, end - SONDE_TAIL_BYTES, bytes, SONDE_TAIL_BYTES);
+	} else {
+		/* a byte at a time: constant stack offsets for the verifier */
 #pragma unroll
-	for (int i = 1; i < SONDE_TAIL_BYTES; i++)
-		if (seg->length >= i)
-			payload__load(from, end - i, tail + SONDE_TAIL_BYTES - i, 1);
+		for (int i = 1; i < SONDE_TAIL_BYTES; i++)
+			if (seg->length >= i)
+				payload__load(from, end - i, bytes + SONDE_TAIL_BYTES - i, 1);
+	}
+	__builtin_memcpy(&tail, bytes, sizeof(tail));
+	return tail;
 }
 
 /* Before 5.17 (kernel commit e6f2dd0f8067) there is no bpf_loop, and such loops in full are more than a

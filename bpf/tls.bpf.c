@@ -332,12 +332,10 @@ static __always_inline int transferred(struct tls_session *session, const struct
 	if (session->contradicts)
 		seg.flags |= SONDE_FLAG_NO_ENDPOINTS;
 	if (call->op == TLS_SENDFILE) {
-		__u8 tail[SONDE_TAIL_BYTES] = {};
-
 		session->conn.runs[1].next_seq = seg.seq + n;
 		session->conn.runs[1].walk.state = SONDE_WALK_OFF;
 		if (session->conn.state == CONN_HTTP1)
-			http_run__progress(&session->conn, &seg, tail, 0);
+			http_run__progress(&session->conn, &seg, 0, 0);
 		return 0;
 	}
 	on_plaintext(session, &seg);

@@ -96,7 +96,6 @@ static __always_inline int open_conn(struct unix_conn *uc, struct sock *sk, payl
 /* Bytes that nobody can look at. Where a head was to come, it is lost; a body has only come further. */
 static __always_inline void on_unseen(struct conn *conn, const struct segment *seg, int is_request)
 {
-	const __u8 unknown[SONDE_TAIL_BYTES] = {};
 	struct sonde_run *run = &conn->runs[seg->direction == SONDE_OUT];
 
 	run->next_seq = seg->seq + seg->length;
@@ -107,7 +106,7 @@ static __always_inline void on_unseen(struct conn *conn, const struct segment *s
 					  SONDE_LOSS_READ_FAULT);
 		return;
 	}
-	http_run__progress(conn, seg, unknown, 0);
+	http_run__progress(conn, seg, 0, 0);
 }
 
 static __always_inline int on_bytes(struct unix_conn *uc, struct sock *sk, const struct segment *seg)
