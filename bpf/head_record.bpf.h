@@ -96,13 +96,13 @@ struct search_context {
 		asm volatile("" : "+r"(beyond_first));                                                       \
 		if (beyond_first > (max)-1)                                                                  \
 			return 0;                                                                            \
-		n = beyond_first + 1;                                                                        \
+		n = sonde_bounded(beyond_first + 1, max);                                                    \
 		head = emit__reserve(order->type, sizeof(*head) + (max), sizeof(*head) + n, conn->cookie,    \
 				     order->flags);                                                          \
 		if (!head)                                                                                   \
 			return 0;                                                                            \
 		http_run__fill_head(head, conn, order, n);                                                   \
-		if (payload__load(from, order->seg.payload_offset, head->data, beyond_first + 1)) {          \
+		if (payload__load(from, order->seg.payload_offset, head->data, n)) {                         \
 			emit__discard(head, SONDE_LOSS_READ_FAULT);                                          \
 			return 0;                                                                            \
 		}                                                                                            \

@@ -5,6 +5,7 @@
 #define SONDE_PAYLOAD_BPF_H
 
 #include "bpf/maps.bpf.h"
+#include "bpf/shared/bounded.h"
 
 /* Consecutive payload bytes of one direction. */
 struct segment {

@@ -14,6 +14,7 @@
 #ifndef SONDE_HTTP2_WALK_H
 #define SONDE_HTTP2_WALK_H
 
+#include "bounded.h"
 #include "http2_frame.h"
 
 enum sonde_http2_sync {
@@ -140,7 +141,7 @@ static __always_inline int sonde_http2_take(struct sonde_http2_walk *w, __u64 n,
 	asm volatile("" : "+r"(used), "+r"(beyond_first));
 	if (beyond_first > SONDE_HTTP2_CHUNK - 1 || used > SONDE_HTTP2_CAPTURE_MAX - SONDE_HTTP2_CHUNK)
 		return -1;
-	if (load(source, w->offset, w->bytes + used, (__u32)(beyond_first + 1)))
+	if (load(source, w->offset, w->bytes + used, sonde_bounded(beyond_first + 1, SONDE_HTTP2_CHUNK)))
 		return -1;
 	w->used = (__u32)(used + beyond_first + 1);
 	return 0;
@@ -183,7 +184,8 @@ static __always_inline enum sonde_http2_step sonde_http2_step_header(struct sond
 	asm volatile("" : "+r"(carried), "+r"(beyond_first));
 	if (carried >= SONDE_HTTP2_HEADER_BYTES || beyond_first > SONDE_HTTP2_HEADER_BYTES - 1)
 		return SONDE_HTTP2_FAULT;
-	if (load(source, w->offset, header + carried, (__u32)(beyond_first + 1)))
+	/* head has room for 16 behind any of these */
+	if (load(source, w->offset, header + carried, sonde_bounded(beyond_first + 1, 16)))
 		return SONDE_HTTP2_FAULT;
 	if (carried + n < SONDE_HTTP2_HEADER_BYTES) {
 		w->at.carried = (__u8)(carried + n);
@@ -311,7 +313,7 @@ static __always_inline int sonde_http2_search_step(struct sonde_http2_search *s,
 			beyond_first = SONDE_HTTP2_CHUNK - 1;
 		asm volatile("" : "+r"(beyond_first));
 		if (beyond_first > SONDE_HTTP2_CHUNK - 1 ||
-		    load(source, s->offset, bytes, (__u32)(beyond_first + 1)))
+		    load(source, s->offset, bytes, sonde_bounded(beyond_first + 1, SONDE_HTTP2_CHUNK)))
 			return 1;
 		s->base = s->offset;
 		s->filled = (__u32)(beyond_first + 1);

@@ -2,7 +2,7 @@
 """Boots each kernel, runs sonde beside http_pair in it and holds what sonde says to what http_pair did:
 matrix.py SONDE PROGRAMS [--kernels NAME,...] [--refresh] [--record] [--keep DIRECTORY].
 
-PROGRAMS: the directory of http_pair and program_costs. Prints the table of what each kernel gives; ends non-zero where a
+PROGRAMS: the directory of http_pair, stream_pair and program_costs. Prints the table of what each kernel gives; ends non-zero where a
 number is wrong, a feature that a kernel has is off, or a program costs the verifier a fifth more than was recorded."""
 
 import argparse
@@ -24,7 +24,7 @@ from harness import metric_sum  # noqa: E402
 # What the oldest kernels lack; everything else must be on everywhere.
 MISSING = {"5.10": {"bodies_followed", "http2", "http2_deferred", "socket_reads", "connection_ends", "unix_sockets", "process_sockets",
                     "block_latency", "oom_victims", "tls_plaintext", "log_writes"},
-           "6.1": {"bodies_followed", "http2", "http2_deferred", "unix_sockets", "tls_plaintext"}}
+           "6.1": {"unix_sockets"}}
 RECORDS_IN_RING = 64  # of a ring of 4 KiB
 
 Exchange = collections.namedtuple("Exchange", "path status bytes sent read answered received")
@@ -75,7 +75,8 @@ def check_exact(verdict, name, sections):
     expected = sorted((e.path, e.status, e.bytes) for e in exchanges)
     for side in ("server", "client"):
         seen = sorted((t["path"], t["status"], t["response_bytes"]) for t in lines
-                      if t["type"] == "transaction" and t["side"] == side and t["path"] not in ("/readyz", "/metrics"))
+                      if t["type"] == "transaction" and t["side"] == side and t["protocol"] == "http/1.1"
+                      and t["path"] not in ("/readyz", "/metrics"))
         verdict.expect(seen == expected, f"{side} side: saw {seen}, was {expected}")
     server = [t for t in lines if t["type"] == "transaction" and t["side"] == "server"]
     queue = [t["phases"].get("queue_ns", 0) / 1e6 if "queue" not in t["unobserved"] else None
@@ -92,6 +93,20 @@ def check_exact(verdict, name, sections):
     return "", ""
 
 
+def check_streams(verdict, name, sections):
+    """HTTP/2 requests, each with its status, on both sides. Returns words for the table."""
+    answered = re.match(r"(\d+) answered", sections.get("exact.streams", ""))
+    if not verdict.expect(answered, f"stream_pair said {sections.get('exact.streams')}"):
+        return "?"
+    expected = 0 if "http2" in MISSING.get(name, ()) else int(answered[1])
+    lines = [json.loads(line) for line in sections.get("exact.events", "").splitlines() if line.startswith("{")]
+    for side in ("server", "client"):
+        seen = [(t["path"], t["status"]) for t in lines
+                if t["type"] == "transaction" and t["side"] == side and t["protocol"] == "http/2"]
+        verdict.expect(seen == [("/", 200)] * expected, f"{side} side: saw {len(seen)} streams, {seen[:5]} …, were {expected}")
+    return f"{expected} of {answered[1]}"
+
+
 def check_small(verdict, sections):
     metrics = sections.get("small.metrics", "")
     seen, delivered, lost = (int(metric_sum(metrics, f"sonde_records_{what}_total")) for what in ("seen", "delivered", "lost"))
@@ -105,7 +120,7 @@ def run(name, kernel, image, keep):
     sections = guest.boot(kernel, image)
     if keep:
         (keep / f"{name}.txt").write_text("".join(f"== {section}\n{text}" for section, text in sections.items()))
-    row = {"kernel": sections.get("version", "did not boot").strip(), "transactions": "", "queue": "", "loss": ""}
+    row = {"kernel": sections.get("version", "did not boot").strip(), "transactions": "", "streams": "", "queue": "", "loss": ""}
     last, text = next(reversed(sections.items()), ("none", ""))
     if verdict.expect("end" in sections, f"the guest did not come to its end within {guest.TIMEOUT_S} s; its output stops in "
                                          f"{last}: …{text[-300:]}"):
@@ -114,6 +129,7 @@ def run(name, kernel, image, keep):
         verdict.expect(have and off == MISSING.get(name, set()), f"features off: {off or have}\n{sections['doctor']}")
         row["off"] = " ".join(sorted(off)) or "-"
         row["transactions"], row["queue"] = check_exact(verdict, name, sections)
+        row["streams"] = check_streams(verdict, name, sections)
         row["loss"] = check_small(verdict, sections)
         row["release"], row["costs"] = cost.release(row["kernel"]), cost.of(sections["exact.programs"])
     return row, verdict.wrong
@@ -132,13 +148,13 @@ def main():
     kernels = archive.kernels(names, options.refresh)
     with tempfile.TemporaryDirectory() as directory:
         image = pathlib.Path(directory) / "initramfs"
-        guest.initramfs(image, options.sonde, [options.programs / "http_pair", options.programs / "program_costs"])
+        guest.initramfs(image, options.sonde, [options.programs / name for name in ("http_pair", "stream_pair", "program_costs")])
         with concurrent.futures.ThreadPoolExecutor(2) as guests:  # as many as CI has cores
             results = list(guests.map(lambda name: run(name, kernels[name], image, options.keep), names))
-    print(f"{'kernel':34} {'features off':28} {'transactions':12} {'queue of real':20} {'verified instructions':36} "
+    print(f"{'kernel':34} {'features off':28} {'transactions':12} {'HTTP/2':9} {'queue of real':20} {'verified instructions':36} "
           "loss in a ring of 4 KiB")
     for row, _ in results:
-        print(f"{row['kernel']:34} {row.get('off', '?'):28} {row['transactions']:12} {row['queue']:20} "
+        print(f"{row['kernel']:34} {row.get('off', '?'):28} {row['transactions']:12} {row['streams']:9} {row['queue']:20} "
               f"{cost.words(row.get('costs')):36} {row['loss']}")
     costs = {row["release"]: row["costs"] for row, _ in results if row.get("costs")}
     if options.record:

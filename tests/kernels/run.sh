@@ -7,5 +7,5 @@ cd "$(dirname "$0")/../.."
 . deploy/packages.sh
 
 ensure_packages "${build_packages[@]}" "${test_packages[@]}" "${kernel_packages[@]}"
-build release sonde http_pair program_costs
+build release sonde http_pair program_costs stream_pair
 python3 tests/kernels/matrix.py build/release/sonde build/release/tests "$@"
