@@ -20,7 +20,7 @@ static __always_inline void http2__begin(struct conn *conn, __u32 request_seq, _
 	request->is_known = 1;
 	response->seq = response_seq;
 	response->is_known = 1;
-	/* last, and seen last */
+	/* last, and seen last: an exchange is a barrier */
 	__sync_lock_test_and_set(&conn->state, CONN_HTTP2);
 }
 
@@ -30,7 +30,7 @@ static __always_inline void http2__join(struct conn *conn)
 {
 	conn->http2_starts[SONDE_IN].missed = 1;
 	conn->http2_starts[SONDE_OUT].missed = 1;
-	conn->state = CONN_HTTP2;
+	__sync_lock_test_and_set(&conn->state, CONN_HTTP2); /* as above */
 }
 
 /* A direction's first piece: the walk begins. No branches, each of which would double what the verifier has

@@ -348,7 +348,7 @@ static __always_inline struct conn *find_conn(struct __sk_buff *skb, struct bpf_
 
 	if (conn && conn->state != CONN_OPENING)
 		return conn;
-	/* a segment that goes the other way may be at the same, on another CPU: both come to one result */
+	/* a segment that goes the other way may be doing this on another CPU: both come to one result */
 	opened = open_conn(skb, sk, seg);
 	if (!opened && conn)
 		emit__lost_before_reserve(SONDE_REC_CONN_OPEN, SONDE_LOSS_MAP_FULL);

@@ -4,8 +4,9 @@
 One program serves a request now and then, so that sonde watches it, and writes lines to a file, 100,000 at a time, to
 another that nobody takes for a log, and makes an unrelated system call. A copy of it under another name does the same,
 serves nothing and is not watched (of one program under one parent all processes are). Each round runs them without sonde
-and with it, in changing order; what counts is the CPU time per call of the quickest of several runs, because other load
-can only add to it. --tracer: also what tracepoints of system calls would cost (syscall_tracer), the reason why there are
+and with it, in several turns whose order changes; what counts is the CPU time per call of the quickest run with and of the
+quickest without, because other load can only add to it, and the slow seconds of a shared machine last longer than a turn.
+--tracer: also what tracepoints of system calls would cost (syscall_tracer), the reason why there are
 none. Prints ratios on/off.
 A benchmark, not a test: it asserts nothing."""
 
@@ -82,7 +83,8 @@ int main(int argc, char **argv) {
 }
 """
 LINES = 100_000
-RUNS = 5
+TURNS = 4
+RUNS = 2
 PROCESSES = ("watched", "unwatched")
 WHAT = ("line to a log", "other write", "getppid")
 
@@ -131,14 +133,14 @@ def with_sonde(directory, writers):
             return metric_sum(sonde.metrics(), "sonde_records_seen_total", record="log_write") > before
 
         wait_for(seen, "sonde captures what the watched program writes")
-        costs = [writer.quickest() for writer in writers]
-        time.sleep(1)
-        metrics = sonde.metrics()
-        counts = {what: metric_sum(metrics, f"sonde_records_{what}_total", record="log_write")
-                  for what in ("seen", "delivered", "lost")}
-        return costs, counts
+        return [writer.quickest() for writer in writers]
     finally:
         sonde.stop()
+
+
+def quickest_of(turns):
+    """By process and call."""
+    return [[min(costs) for costs in zip(*calls)] for calls in zip(*turns)]
 
 
 def with_tracer(writers):
@@ -164,20 +166,23 @@ def measure(rounds, tracer=False, tell=print):
             writers.append(Writer(program, directory, name))
             stack.callback(writers[-1].stop)
 
-        def held(watcher, on, off):
-            for process, ons, offs in zip(PROCESSES, on, off):
-                for call, a, b in zip(WHAT, ons, offs):
-                    series.setdefault(f"{watcher}.{process}.{call}", []).append(a / b)
-
+        watchers = {"off": lambda: [writer.quickest() for writer in writers], "sonde": lambda: with_sonde(directory, writers)}
+        if tracer:
+            watchers["tracer"] = lambda: with_tracer(writers)
         for number in range(rounds):
-            off = None if number % 2 else [w.quickest() for w in writers]
-            on, counts = with_sonde(directory, writers)
-            off = off or [w.quickest() for w in writers]
-            held("sonde", on, off)
+            taken = {watcher: [] for watcher in watchers}
+            for turn in range(TURNS):
+                for watcher in sorted(watchers, reverse=(number + turn) % 2 == 1):
+                    taken[watcher].append(watchers[watcher]())
+            best = {watcher: quickest_of(turns) for watcher, turns in taken.items()}
+            off = best.pop("off")
+            for watcher, on in best.items():
+                for process, ons, offs in zip(PROCESSES, on, off):
+                    for call, a, b in zip(WHAT, ons, offs):
+                        series.setdefault(f"{watcher}.{process}.{call}", []).append(a / b)
+            on = best["sonde"]
             tell(f"round {number + 1}: watched line {off[0][0]:.0f} → {on[0][0]:.0f} ns, unwatched getppid "
-                 f"{off[1][2]:.1f} → {on[1][2]:.1f} ns; log_write {counts}")
-            if tracer:
-                held("tracer", with_tracer(writers), off)
+                 f"{off[1][2]:.1f} → {on[1][2]:.1f} ns")
     return series
 
 
