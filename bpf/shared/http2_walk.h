@@ -330,6 +330,8 @@ static __always_inline int sonde_http2_search_step(struct sonde_http2_search *s,
 	return 0;
 }
 
+#define SONDE_HTTP2_HOLE_MAX (8U << 20) /* bytes behind a hole that is waited for */
+
 /* A hole in the stream. What fills it is walked from where it began; what comes behind it, on a guess:
  *
  *	| frame … | hole            | opaque pieces  | … | hdr | …
@@ -337,7 +339,6 @@ static __always_inline int sonde_http2_search_step(struct sonde_http2_search *s,
  *	                            |<----- guess ------->|
  *
  * A piece without a frame header tells nothing until the hole is filled: then all of it must be payload. */
-#define SONDE_HTTP2_HOLE_MAX (8U << 20) /* bytes behind a hole that is waited for */
 struct sonde_http2_hole {
 	struct sonde_http2_direction at; /* sync: SONDE_HTTP2_SYNCED while the hole is open */
 	__u32 end;			 /* position of the first byte behind it */
