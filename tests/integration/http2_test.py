@@ -8,9 +8,10 @@ import subprocess
 import time
 import unittest
 
-from harness import PYTHON, Process, SondeTest, accepts, free_port, metric_sum, wait_for
+from harness import PYTHON, SONDE, Process, SondeTest, accepts, free_port, metric_sum, wait_for
 
 TRIGGERS = pathlib.Path(__file__).resolve().parents[1] / "triggers"
+STREAM_PAIR = pathlib.Path(SONDE).parent / "tests" / "stream_pair"
 GAPS = "sonde_http2_gaps_total"
 
 
@@ -102,24 +103,18 @@ class Http2(SondeTest):
     def test_server_that_speaks_while_the_preface_is_under_way(self):
         """The kernel finds out on two CPUs at once what such a connection is. Nothing may go wrong here, not even a gap."""
         connections = 6000
-        talk = self.start(Process([PYTHON, str(TRIGGERS / "http2_first_words.py"), str(connections)], text=True,
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE))
-        port = talk.child.stdout.readline().strip()
         sonde = self.start_sonde()
-        talk.child.stdin.write("begin\n")
-        talk.child.stdin.flush()
-        self.assertEqual(talk.child.wait(timeout=120), 0)
-        talk.child.stdin.close()
-        talk.child.stdout.close()
-        requests = 3 * connections
+        talked = subprocess.run([STREAM_PAIR, str(connections)], check=True, capture_output=True, text=True, timeout=120).stdout
+        port, requests = (int(number) for number in re.fullmatch(r"port (\d+)\nanswered (\d+)\n", talked).groups())
+        self.assertEqual(requests, 3 * connections)
         for side in ("server", "client"):
             count = f"http_{side}_request_duration_seconds_count"
-            wait_for(lambda: metric_sum(sonde.metrics(), count, server_port=port) >= requests, f"all are seen ({side})")
+            wait_for(lambda: metric_sum(sonde.metrics(), count, server_port=str(port)) >= requests, f"all are seen ({side})")
         metrics = sonde.metrics()
         for side in ("server", "client"):
             count = f"http_{side}_request_duration_seconds_count"
-            self.assertEqual(metric_sum(metrics, count, server_port=port), requests, side)
-            self.assertEqual(metric_sum(metrics, count, server_port=port, http_response_status_code="200"), requests, side)
+            self.assertEqual(metric_sum(metrics, count, server_port=str(port)), requests, side)
+            self.assertEqual(metric_sum(metrics, count, server_port=str(port), http_response_status_code="200"), requests, side)
         for counter in (GAPS, "sonde_http2_joined_total", "sonde_http2_reordered_records_total",
                         "sonde_http2_unmatched_responses_total"):
             self.assertEqual(metric_sum(metrics, counter), 0, counter)
